@@ -1,0 +1,1 @@
+"""The run file and everything drawn from it, and from it alone."""

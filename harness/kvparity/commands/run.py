@@ -1,0 +1,63 @@
+"""`kvparity run`: scenarios played on both sides, judged, reported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kvreports import html, runfile, terminal
+from kvreports.model import Run
+from kvscenarios import Scenario
+from kvscenarios.select import select
+
+from kvparity import ledger, subjects
+from kvparity.observe import Level
+from kvparity.run import Plan, run
+
+RUN_FILE = "run.jsonl"
+PAGE = "index.html"
+
+
+def command(
+    selectors: Sequence[str],
+    subject: str,
+    reference: str,
+    keyword: str | None,
+    levels: Sequence[Level],
+    *,
+    as_json: bool,
+    out: Path,
+) -> int:
+    """Play, judge, write the run file and the page, and say what came of it."""
+    held, against = subjects.resolve(subject), subjects.resolve(reference)
+    scenarios = select(selectors, keyword)
+    declared = ledger.load(ledger.OWN) if subject == subjects.KVIMPL else ()
+    plan = Plan(
+        subject=held,
+        reference=against,
+        levels=levels,
+        ledger=ledger.Ledger(declared, against.version),
+        whole_corpus=not selectors and keyword is None,
+        command=("kvparity", *sys.argv[1:]),
+    )
+    done = _run(plan, scenarios)
+    runfile.write(out / RUN_FILE, done)
+    runfile.write_whole(out / PAGE, html.page(done))
+    if as_json:
+        print(terminal.as_json(done))
+    else:
+        terminal.summarise(done, out / PAGE)
+    return done.footer.exit_code
+
+
+def _run(plan: Plan, scenarios: Sequence[Scenario]) -> Run:
+    """The run, with progress where somebody watches."""
+    if not sys.stderr.isatty():
+        return run(plan, scenarios)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("playing", total=len(scenarios))
+        return run(plan, scenarios, lambda _record: progress.advance(task))

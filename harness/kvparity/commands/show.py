@@ -1,0 +1,41 @@
+"""`kvparity show`: a scenario's steps as a table of what each side holds."""
+
+from __future__ import annotations
+
+import json
+
+from kvreports import terminal
+from kvscenarios import Scenario, ScenarioError
+from kvscenarios.errors import Problem
+from kvscenarios.select import select
+
+from kvparity import subjects
+from kvparity.program import Program
+from kvparity.views import op_views
+
+
+def command(
+    selector: str, subject: str, reference: str, keyword: str | None, *, as_json: bool
+) -> int:
+    """Play one scenario on both sides and print what they hold after each op."""
+    held, against = subjects.resolve(subject), subjects.resolve(reference)
+    program = Program(_only(selector, keyword))
+    mine = held.driver.play(program)
+    theirs = against.driver.play(program, aside=held.face.typed_errors)
+    ops = op_views(program, mine, theirs, range(len(program.ops)))
+    if as_json:
+        print(json.dumps([op.model_dump(mode="json") for op in ops], indent=1))
+    else:
+        scenario = program.scenario
+        terminal.table(scenario.id, scenario.about, held.name, against.name, ops)
+    return 0
+
+
+def _only(selector: str, keyword: str | None) -> Scenario:
+    found = select([selector], keyword)
+    if len(found) > 1:
+        names = ", ".join(scenario.id for scenario in found[:5])
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        message = f"these are {len(found)} scenarios; name one: {names}{more}"
+        raise ScenarioError([Problem(message, selector)])
+    return found[0]

@@ -1,0 +1,139 @@
+"""What a scenario pins, held against what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kvscenarios.expect import Expect
+
+from kvparity.operations import subject_of
+from kvparity.paint import UNWRITTEN, Paint, Side
+from kvparity.program import Op, Program
+from kvparity.trace import ABSENT, Entry, Frozen, Held, Raised, Trace
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A fact that does not hold after an op: what was pinned, and what is there."""
+
+    index: int
+    fact: str
+    expected: Any
+    actual: Any
+
+
+def misses(program: Program, trace: Trace, *, errors: bool) -> Iterator[Miss]:
+    """The facts that this trace does not meet.
+
+    `errors` says whether `expect: {error: ...}` counts: it does for a hardened subject. A fact that
+    the implementation has not is passed over.
+    """
+    for index, (op, entry) in enumerate(zip(program.ops, trace.entries, strict=False)):
+        if op.expect is None:
+            continue
+        if errors and op.expect.error is not None:
+            name = op.expect.error
+            if entry.raised is None or not entry.raised.is_a(name):
+                yield Miss(index, "error", name, entry.raised or "nothing raised")
+        held = _subject(op, entry)
+        for fact, expected in op.expect.facts.items():
+            actual = _actual(fact, op.expect, entry, held, program.paint)
+            if actual is not ABSENT and not _meets(fact, expected, actual):
+                yield Miss(index, fact, _shown(fact, expected), actual)
+
+
+def broken_promises(program: Program, trace: Trace) -> Iterator[Miss]:
+    """Where a hardened subject changed what it had handed out, or wrote to what it was given."""
+    for index, entry in enumerate(trace.entries):
+        if entry.later is not None:
+            yield Miss(index, "handed_out", entry.returned, entry.later)
+        if not entry.inputs_kept:
+            yield Miss(index, "handed_in", "left as given", "written to")
+
+
+def _subject(op: Op, entry: Entry) -> Held | None:
+    name = subject_of(op)
+    return entry.held.get(name) if name else None
+
+
+def _actual(fact: str, expect: Expect, entry: Entry, held: Held | None, paint: Paint) -> Any:
+    if fact in _READERS:
+        return _READERS[fact](entry, held, paint)
+    if fact in entry.extra:
+        return entry.extra[fact]
+    return ABSENT if held is None else held.get(fact)
+
+
+def _cells(array: Any, side: Side, paint: Paint) -> Any:
+    if isinstance(array, Frozen) and len(array.shape) == 4:
+        return paint.cells(array, side)
+    return [[]] if array is None else array
+
+
+def _held_cells(side: Side) -> Callable[[Entry, Held | None, Paint], Any]:
+    def read(_entry: Entry, held: Held | None, paint: Paint) -> Any:
+        return ABSENT if held is None else _cells(held.get(side), side, paint)
+
+    return read
+
+
+def _fetched(entry: Entry, _held: Held | None, paint: Paint) -> Any:
+    pair = entry.returned
+    if not (isinstance(pair, tuple) and len(pair) == 2):
+        return entry.raised or pair
+    keys, values = _cells(pair[0], "keys", paint), _cells(pair[1], "values", paint)
+    return keys if keys == values else {"keys": keys, "values": values}
+
+
+def _mask(entry: Entry, _held: Held | None, _paint: Paint) -> Any:
+    mask = entry.returned
+    if mask is None and entry.raised is None:
+        return "none"
+    return tuple(mask_rows(mask)) if isinstance(mask, Frozen) else entry.raised or mask
+
+
+def mask_rows(mask: Frozen) -> Iterator[str]:
+    """The rows of a boolean mask, x where it attends; the leading axes follow one another."""
+    width = mask.shape[-1] if mask.shape else 1
+    for start in range(0, len(mask.data), max(1, width)):
+        yield "".join("x" if byte else "." for byte in mask.data[start : start + width])
+
+
+def _shape_of(value: Any) -> Any:
+    return value.shape if isinstance(value, Frozen) else ABSENT if value is ABSENT else None
+
+
+_READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
+    "keys": _held_cells("keys"),
+    "values": _held_cells("values"),
+    "fetched": _fetched,
+    "shape": lambda _entry, held, _paint: _shape_of(held.get("keys") if held else ABSENT),
+    "dtype": lambda _entry, held, _paint: getattr(held.get("keys") if held else None, "dtype", None),
+    "fetched_shape": lambda entry, _held, _paint: (
+        _shape_of(entry.returned[0]) if isinstance(entry.returned, tuple) else entry.raised
+    ),
+    "returned": lambda entry, _held, _paint: entry.raised or entry.returned,
+    "mask": _mask,
+    "mask_shape": lambda entry, _held, _paint: _shape_of(entry.returned),
+}
+_TOKENS = {"keys", "values", "fetched"}
+
+
+def _shown(fact: str, expected: Any) -> Any:
+    """A fact as a report shows it: unwritten slots as their sign."""
+    if fact not in _TOKENS:
+        return expected
+    return [[UNWRITTEN if cell is None else cell for cell in row] for row in expected]
+
+
+def _meets(fact: str, expected: Any, actual: Any) -> bool:
+    if isinstance(actual, Raised):
+        return False
+    if fact in _TOKENS:
+        rows = _shown(fact, expected)
+        if len(rows) == 1 and isinstance(actual, list):
+            rows = rows * len(actual)
+        return bool(rows == actual)
+    return type(actual) is type(expected) and bool(actual == expected)

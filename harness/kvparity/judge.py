@@ -1,0 +1,174 @@
+"""From two traces to a verdict: what differs, what is declared, and whose fault it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kvreports.model import Finding, Verdict
+
+from kvparity import facts
+from kvparity.compare import Difference, differences, place
+from kvparity.ledger import Ledger
+from kvparity.observe import LEVEL_OF, Level
+from kvparity.program import Op, Program
+from kvparity.trace import Raised, Trace
+from kvparity.views import viewed
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and what it rests on."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+def judge(
+    program: Program,
+    subject: Trace,
+    reference: Trace,
+    *,
+    levels: Collection[Level],
+    typed_errors: bool,
+    ledger: Ledger,
+) -> Judgement:
+    """The verdict on a scenario's two traces.
+
+    `typed_errors`: the subject promises kvimpl's errors, all or nothing, and no aliasing.
+    """
+    judge_ = _Judge(program, ledger)
+    found = [
+        *judge_.stops(subject, reference),
+        *judge_.differences(subject, reference, levels),
+        *judge_.misses(subject, reference, typed_errors=typed_errors),
+    ]
+    found.sort(key=lambda finding: (finding.declared is not None, finding.index))
+    return Judgement(_verdict(found), tuple(found))
+
+
+class _Judge:
+    def __init__(self, program: Program, ledger: Ledger) -> None:
+        self.program = program
+        self.ledger = ledger
+
+    def stops(self, subject: Trace, reference: Trace) -> Iterator[Finding]:
+        for side, trace in (("subject", subject), ("reference", reference)):
+            if trace.stop is not None:
+                yield self.finding(
+                    "stop", trace.stop.index, "returned", trace.stop.why, trace.stop.message,
+                    side=side,
+                )
+
+    def differences(
+        self, subject: Trace, reference: Trace, levels: Collection[Level]
+    ) -> Iterator[Finding]:
+        """Declared differences, and the first that is not."""
+        for difference in differences(subject, reference, levels):
+            finding = self._difference(difference, subject)
+            yield finding
+            if finding.declared is None:
+                return
+
+    def misses(
+        self, subject: Trace, reference: Trace, *, typed_errors: bool
+    ) -> Iterator[Finding]:
+        for miss in facts.misses(self.program, subject, errors=typed_errors):
+            yield self._miss(miss, "fact", "subject")
+        for miss in facts.misses(self.program, reference, errors=False):
+            yield self._miss(miss, "fact", "reference")
+        if typed_errors:
+            for miss in facts.broken_promises(self.program, subject):
+                yield self._miss(miss, "promise", "subject")
+
+    def _difference(self, difference: Difference, subject: Trace) -> Finding:
+        held = subject.entries[difference.index].held.get(difference.cache or "")
+        return self.finding(
+            "refused" if difference.refused else "difference",
+            difference.index,
+            difference.level,
+            difference.field,
+            _difference_text(difference),
+            kind=held.kind if held else None,
+            cache=difference.cache,
+            place=place(difference.subject, difference.reference),
+            subject=viewed(difference.subject, difference.field, self.program.paint),
+            reference=viewed(difference.reference, difference.field, self.program.paint),
+        )
+
+    def _miss(self, miss: facts.Miss, what: str, side: str) -> Finding:
+        level = LEVEL_OF.get(miss.fact, "returned" if what == "promise" else "state")
+        promise = {
+            "handed_out": "an array that was returned here changed later",
+            "handed_in": "an array that was given here was written to",
+        }
+        message = promise.get(miss.fact) or f"the {side} does not meet the pinned {miss.fact}"
+        return self.finding(
+            what,
+            miss.index,
+            level,
+            miss.fact,
+            message,
+            side=side,
+            expected=viewed(miss.expected, miss.fact, self.program.paint),
+            **{side: viewed(miss.actual, miss.fact, self.program.paint)},
+        )
+
+    def finding(
+        self,
+        what: Any,
+        index: int,
+        level: str,
+        field: str,
+        message: str,
+        *,
+        kind: str | None = None,
+        **rest: Any,
+    ) -> Finding:
+        op = self._op(index)
+        declared = None
+        if what != "stop":
+            declared = self.ledger.declare(self.program.scenario, op.name, field, kind)
+        return Finding(
+            what=what,
+            index=index,
+            step=op.index + 1,
+            op=self.program.label(op),
+            level=level,
+            field=field,
+            message=message,
+            declared=declared,
+            **rest,
+        )
+
+    def _op(self, index: int) -> Op:
+        return self.program.ops[min(index, len(self.program.ops) - 1)]
+
+
+def _difference_text(difference: Difference) -> str:
+    if difference.refused:
+        who = "subject" if isinstance(difference.subject, Raised) else "reference"
+        return f"only the {who} raised"
+    return f"{difference.field} differs"
+
+
+def _verdict(findings: Collection[Finding]) -> Verdict:
+    """The verdict that the findings add up to, in a fixed order of weight."""
+    open_ = [finding for finding in findings if finding.declared is None]
+    for stop in ("crashed", "timeout"):
+        if any(finding.what == "stop" and finding.field == stop for finding in open_):
+            return "crashed" if stop == "crashed" else "timeout"
+    missed = {finding.side for finding in open_ if finding.what in {"fact", "promise"}}
+    differing = [f for f in open_ if f.what in {"difference", "refused"}]
+    if "reference" in missed and "subject" not in missed:
+        return "reference-moved"
+    if any(finding.what == "promise" for finding in open_):
+        return "diverge"
+    if differing:
+        return "refused" if differing[0].what == "refused" else "diverge"
+    if missed:
+        return "reference-moved" if "reference" in missed else "subject-moved"
+    if any(finding.what == "stop" for finding in open_):
+        return "unsupported"
+    return "declared" if findings else "conform"

@@ -1,0 +1,143 @@
+"""`divergences.yaml`: the differences that are known, each with its reason.
+
+A difference that an entry matches is declared and passes. An entry whose differences are gone is
+stale, and one that matches no scenario at all is a mistake: both fail a run of the whole corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from kvreports.model import LedgerProblem
+from kvscenarios import Scenario, yamltree
+from kvscenarios.base import Model
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, Field, ValidationError
+
+OWN = Path(__file__).parent / "divergences.yaml"
+"""kvimpl against mlx-lm."""
+
+
+class LedgerError(ValueError):
+    """A ledger that is missing or malformed."""
+
+
+def _release_range(text: str) -> str:
+    if not text.startswith("mlx-lm"):
+        raise ValueError(f"a range names mlx-lm, as in mlx-lm<0.32, not {text!r}")
+    try:
+        SpecifierSet(text.removeprefix("mlx-lm"))
+    except InvalidSpecifier:
+        raise ValueError(f"not a release range: {text!r}; write mlx-lm<0.32") from None
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a declared divergence needs a reason in words")
+    return text
+
+
+class Match(Model):
+    """What an entry covers; what is left out covers everything."""
+
+    scenario: str = "*"
+    kind: str | None = None
+    operation: str | None = None
+    field: str | None = None
+
+
+class Entry(Model):
+    """One declared divergence."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
+    match: Match
+    when: Annotated[str, AfterValidator(_release_range)] | None = None
+    why: Literal["hardening", "upstream-bug", "by-design"]
+    reason: Annotated[str, AfterValidator(_not_blank)]
+    link: str | None = None
+
+    def holds_at(self, version: str | None) -> bool:
+        """Whether the entry speaks of this release of the reference."""
+        if self.when is None or version is None:
+            return True
+        releases = SpecifierSet(self.when.removeprefix("mlx-lm"), prereleases=True)
+        return releases.contains(version)
+
+    def concerns(self, scenario: Scenario) -> bool:
+        """Whether the entry's glob takes in the scenario."""
+        return fnmatchcase(scenario.id, self.match.scenario)
+
+    def covers(self, scenario: Scenario, operation: str, field: str, kind: str | None) -> bool:
+        """Whether the entry declares a difference in this field after this operation."""
+        match = self.match
+        return (
+            self.concerns(scenario)
+            and match.operation in (None, operation)
+            and match.field in (None, field)
+            and match.kind in (None, kind)
+        )
+
+
+class _File(Model):
+    divergences: tuple[Entry, ...]
+
+
+class Ledger:
+    """The entries that speak of one release of the reference, and which of them were found."""
+
+    def __init__(self, entries: Iterable[Entry], version: str | None) -> None:
+        self.entries = tuple(entry for entry in entries if entry.holds_at(version))
+        self._found: set[str] = set()
+
+    def declare(
+        self, scenario: Scenario, operation: str, field: str, kind: str | None
+    ) -> str | None:
+        """The id of the entry that declares this difference, which thereby counts as found."""
+        for entry in self.entries:
+            if entry.covers(scenario, operation, field, kind):
+                self._found.add(entry.id)
+                return entry.id
+        return None
+
+    def problems(self, played: Iterable[Scenario]) -> Iterator[LedgerProblem]:
+        """The entries that fail a run of the whole corpus."""
+        scenarios = list(played)
+        for entry in self.entries:
+            if entry.id in self._found:
+                continue
+            if any(entry.concerns(scenario) for scenario in scenarios):
+                message = "declared, but nothing diverges any more: take the entry out"
+                yield LedgerProblem(id=entry.id, why="stale", message=message)
+            else:
+                message = f"no scenario matches {entry.match.scenario!r}"
+                yield LedgerProblem(id=entry.id, why="matches-nothing", message=message)
+
+
+def load(path: Path) -> tuple[Entry, ...]:
+    """The entries of a ledger file. Raises LedgerError."""
+    try:
+        tree = yamltree.read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yamltree.YamlProblem, UnicodeDecodeError) as error:
+        line = getattr(error, "line", None)
+        raise LedgerError(f"{path}{f':{line}' if line else ''}: {error}") from None
+    try:
+        entries = _File.model_validate(tree.data).divergences
+    except ValidationError as error:
+        raise LedgerError("\n".join(_mistakes(path, tree, error))) from None
+    repeated = {entry.id for entry in entries if [e.id for e in entries].count(entry.id) > 1}
+    if repeated:
+        raise LedgerError(f"{path}: ids stand twice: {', '.join(sorted(repeated))}")
+    return entries
+
+
+def _mistakes(path: Path, tree: yamltree.Tree, error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False):
+        loc: tuple[Any, ...] = item["loc"]
+        message = str(item.get("ctx", {}).get("error", item["msg"]))
+        yield f"{path}:{tree.line(loc)}: {'.'.join(str(part) for part in loc)}: {message}"

@@ -1,0 +1,41 @@
+"""What a user got wrong, said in one message; anything else is our fault and keeps its traceback."""
+
+from __future__ import annotations
+
+import sys
+
+from kvoracle.sources import OracleError
+from kvreports.runfile import RunFileError
+from kvscenarios import ScenarioError
+
+from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED, USAGE
+from kvparity.ledger import LedgerError
+from kvparity.subjects import Missing, UnknownName
+
+_USAGE = (ScenarioError, LedgerError, UnknownName)
+_MISSING = (Missing, OracleError, RunFileError)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Say what went wrong on standard error, and return the exit code for it.
+
+    Raises the error again where it is none of the user's.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        _say("interrupted: nothing was written")
+        return INTERRUPTED
+    if isinstance(error, _USAGE):
+        _say(str(error))
+        return USAGE
+    if isinstance(error, _MISSING):
+        _say(str(error))
+        return COULD_NOT_RUN
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror}")
+        return COULD_NOT_RUN
+    raise error
+
+
+def _say(message: str) -> None:
+    for line in message.splitlines():
+        print(f"kvparity: {line}", file=sys.stderr)

@@ -1,0 +1,146 @@
+"""Token ids painted into keys and values, and read back.
+
+Every lane of every row gets a number of its own: token, batch row, head, lane of the head, and
+whether it is a key (positive) or a value (negative). A swapped head, lane or row, or keys taken for
+values, is therefore seen. The number is exact in its dtype: an integer in float32, a bit pattern of
+a normal number in the 16-bit types. Zero is painted nowhere, so that an unwritten slot shows.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from kvparity.trace import Frozen
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+Side = Literal["keys", "values"]
+
+_FIRST = {"float32": 1, "float16": 0x0400, "bfloat16": 0x0080}
+_END = {"float32": 1 << 24, "float16": 0x7C00, "bfloat16": 0x7F80}
+_FORMAT = {"float32": "f", "float16": "H", "bfloat16": "H"}
+_SIGN = 0x8000
+
+UNWRITTEN = "·"
+"""How a slot is shown in which every lane is zero."""
+UNREADABLE = "?"
+"""How a slot is shown that holds what no token was painted as."""
+
+
+class PaintError(ValueError):
+    """Token ids that the dtype cannot tell apart."""
+
+
+@dataclass(frozen=True)
+class Paint:
+    """The numbering of one scenario: as many batch rows, heads and lanes as it has at most."""
+
+    batch: int
+    heads: int
+    lanes: int
+
+    @cached_property
+    def radix(self) -> int:
+        """Numbers that one token takes up."""
+        return max(1, self.batch * self.heads * self.lanes)
+
+    def check(self, token: int, dtype: str) -> None:
+        """Raises PaintError where this token is past what the dtype can hold."""
+        capacity = (_END[dtype] - _FIRST[dtype]) // self.radix
+        if token >= capacity:
+            raise PaintError(
+                f"token {token} cannot be told apart in {dtype}: with {self.radix} lanes a token, "
+                f"ids go up to {capacity - 1}; use smaller ids, fewer lanes or float32"
+            )
+
+    def tensor(
+        self,
+        rows: Sequence[Sequence[int]],
+        shape: tuple[int, int, int],
+        dtype: str,
+        side: Side,
+    ) -> mx.array:
+        """The tokens as an array [batch, heads, S, lanes]; `shape` is (batch, heads, lanes).
+
+        One row of tokens stands for every batch row.
+        """
+        import mlx.core as mx
+
+        batch, heads, lanes = shape
+        tokens = mx.array(rows, dtype=mx.int32).reshape(len(rows), 1, len(rows[0]), 1)
+        row = mx.arange(batch).reshape(batch, 1, 1, 1) * self.heads
+        head = mx.arange(heads).reshape(1, heads, 1, 1)
+        lane = (row + head) * self.lanes + mx.arange(lanes)
+        codes = tokens * self.radix + lane + _FIRST[dtype]
+        if dtype == "float32":
+            return (codes if side == "keys" else -codes).astype(mx.float32)
+        signed = codes if side == "keys" else codes + _SIGN
+        return signed.astype(mx.uint16).view(getattr(mx, dtype))
+
+    def cells(self, array: Frozen, side: Side) -> list[list[int | str]]:
+        """The tokens of an array [batch, heads, S, lanes], a list of slots for each batch row.
+
+        A slot is its token, `·` where unwritten, `v3` or `k3` where a value stands for a key or the
+        other way round, `3*` where token 3 is there in the wrong lanes, `?` otherwise.
+        """
+        batch, heads, length, lanes = array.shape
+        codes = _codes(array)
+        if codes is None:
+            return [[UNREADABLE] * length for _ in range(batch)]
+        found: list[list[int | str]] = []
+        for row in range(batch):
+            slots: list[int | str] = []
+            for slot in range(length):
+                start = [((row * heads + head) * length + slot) * lanes for head in range(heads)]
+                slots.append(self._cell([codes[at : at + lanes] for at in start], side))
+            found.append(slots)
+        return found
+
+    def _cell(self, heads: list[list[int]], side: Side) -> int | str:
+        flat = [code for lanes in heads for code in lanes]
+        if not any(flat):
+            return UNWRITTEN
+        sign = 1 if side == "keys" else -1
+        if all(code * sign < 0 for code in flat):
+            other: Side = "values" if side == "keys" else "keys"
+            inner = self._cell(heads, other)
+            return f"{'v' if side == 'keys' else 'k'}{inner}"
+        if not all(code * sign > 0 for code in flat):
+            return UNREADABLE
+        tokens = {(abs(code) - 1) // self.radix for code in flat}
+        if len(tokens) > 1:
+            return UNREADABLE
+        token = tokens.pop()
+        origin = (abs(flat[0]) - 1) % self.radix // (self.heads * self.lanes)
+        start = token * self.radix + origin * self.heads * self.lanes + 1
+        expected = [
+            sign * (start + head * self.lanes + lane)
+            for head, lanes in enumerate(heads)
+            for lane in range(len(lanes))
+        ]
+        return token if flat == expected else f"{token}*"
+
+
+def _codes(array: Frozen) -> list[int] | None:
+    """Signed numbers, token 0's first lane being 1; None where the array is not painted."""
+    dtype, shape, data = array
+    if len(shape) != 4 or dtype not in _FORMAT:
+        return None
+    count = len(data) // (4 if dtype == "float32" else 2)
+    raw = struct.unpack(f"<{count}{_FORMAT[dtype]}", data)
+    if dtype == "float32":
+        return [int(x) if x == int(x) else 0 for x in raw] if _finite(raw) else None
+    shift = _FIRST[dtype] - 1
+    return [
+        0 if code == 0 else -((code & ~_SIGN) - shift) if code & _SIGN else code - shift
+        for code in raw
+    ]
+
+
+def _finite(numbers: Sequence[float]) -> bool:
+    return all(abs(x) < float("inf") for x in numbers)

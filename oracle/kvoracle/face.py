@@ -1,0 +1,193 @@
+"""One face for every release of mlx-lm, and for any module with its interface.
+
+What a release offers under another name or in another form (state and metadata moved in 0.32.0) is
+put into one form here; what it does not offer raises Unsupported, which is not a divergence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+CLASS_NAMES = {
+    "standard": "KVCache",
+    "concatenate": "ConcatenateKVCache",
+    "rotating": "RotatingKVCache",
+}
+_KINDS = {name: kind for kind, name in CLASS_NAMES.items()}
+
+
+class Unsupported(Exception):  # noqa: N818 - not an error: a fact about an implementation
+    """The implementation has no such class, method or function."""
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """What `make_prompt_cache` asks of a model that brings no caches of its own."""
+
+    layers: list[None] = field(default_factory=list)
+
+
+class Face:
+    """An implementation's caches behind one set of names.
+
+    `cache` is a module with the names of `mlx_lm.models.cache`, `base` one with
+    `create_causal_mask`. An implementation that has kvimpl's `CacheError` promises what goes with
+    it: typed errors, all or nothing, no aliasing.
+    """
+
+    def __init__(self, name: str, cache: ModuleType, base: ModuleType | None = None) -> None:
+        self.name = name
+        self.cache = cache
+        self.base = base if base is not None else cache
+        self.typed_errors = hasattr(cache, "CacheError")
+
+    def cls(self, kind: str) -> Any:
+        """The class of a kind. Raises Unsupported."""
+        return self.function(CLASS_NAMES[kind])
+
+    def kind_of(self, cache: object) -> str:
+        """The kind of one of this implementation's caches."""
+        for cls in type(cache).__mro__:
+            if cls.__name__ in _KINDS:
+                return _KINDS[cls.__name__]
+        raise Unsupported(f"{self.name} made a {type(cache).__name__}, which is no kind known here")
+
+    def function(self, name: str) -> Any:
+        """A name of the module. Raises Unsupported."""
+        found = getattr(self.cache, name, None)
+        if found is None:
+            raise Unsupported(f"{self.name} has no {name}")
+        return found
+
+    def method(self, cache: object, name: str) -> Any:
+        """A bound method. Raises Unsupported."""
+        found = getattr(cache, name, None)
+        if found is None:
+            raise Unsupported(f"{type(cache).__name__} of {self.name} has no {name}")
+        return found
+
+    def make(self, kind: str, arguments: dict[str, Any], step: int | None) -> Any:
+        """A new cache of a kind; `step`, where given, is the rows by which its buffer grows."""
+        cache = self.cls(kind)(**arguments)
+        self.set_step(cache, step)
+        return cache
+
+    def set_step(self, cache: Any, step: int | None) -> None:
+        """Let a buffer grow by `step` rows, where the kind grows by steps."""
+        if step is not None and hasattr(cache, "step"):
+            cache.step = step
+
+    def make_prompt_cache(self, layers: int, max_kv_size: int | None) -> list[Any]:
+        """A cache a layer for a model that brings none of its own."""
+        make = self.function("make_prompt_cache")
+        caches: list[Any] = make(_Layers([None] * layers), max_kv_size=max_kv_size)
+        return caches
+
+    def logical(self, cache: Any) -> tuple[Any, Any] | None:
+        """Keys and values held, without what is allocated beyond them; None when empty."""
+        if cache.keys is None:
+            return None
+        fetch = getattr(cache, "keys_and_values", None)
+        keys, values = fetch() if fetch is not None else cache.state[:2]
+        return keys, values
+
+    def allocated_nbytes(self, cache: Any) -> int:
+        """Bytes of the buffers. Raises Unsupported (releases before 0.31.1)."""
+        if hasattr(type(cache), "allocated_nbytes"):
+            allocated: int = cache.allocated_nbytes
+            return allocated
+        if not hasattr(type(cache), "nbytes"):
+            raise Unsupported(f"{type(cache).__name__} of {self.name} has no nbytes")
+        nbytes: int = cache.nbytes
+        return nbytes
+
+    def state_count(self, cache: Any) -> int:
+        """Arrays in the state. Raises Unsupported where the state carries numbers too (0.32.0)."""
+        if not hasattr(type(cache), "meta_state"):
+            raise Unsupported(f"the state of {self.name} is not a list of arrays")
+        return len(cache.state)
+
+    def causal_mask(
+        self, n: int, offset: int, window_size: int | None, paddings: dict[str, Any]
+    ) -> Any:
+        """`create_causal_mask` of `models/base.py`. Raises Unsupported."""
+        create = getattr(self.base, "create_causal_mask", None)
+        if create is None:
+            raise Unsupported(f"{self.name} has no create_causal_mask")
+        return create(n, offset, window_size=window_size, **paddings)
+
+    def restored(self, cache: Any) -> Any:
+        """A new cache from the state and metadata of this one, as a file would carry them."""
+        cls = type(cache)
+        if hasattr(cls, "meta_state"):
+            if hasattr(cls, "from_state"):
+                return cls.from_state(cache.state, cache.meta_state)
+            return self._restored_by_setters(cache)
+        return self.method(cls, "from_state")(cache.state)
+
+    def _restored_by_setters(self, cache: Any) -> Any:
+        """As `load_prompt_cache` did before caches had `from_state`."""
+        kind = self.kind_of(cache)
+        arguments = {"max_size": cache.max_size, "keep": cache.keep} if kind == "rotating" else {}
+        new = type(cache)(**arguments)
+        new.state, new.meta_state = cache.state, cache.meta_state
+        return new
+
+    def set_state(self, cache: Any, arrays: Sequence[Any]) -> None:
+        """Put keys and values in as state; a ring's numbers stay as they are."""
+        if hasattr(type(cache), "meta_state"):
+            cache.state = list(arrays)
+            return
+        keys, values = arrays if arrays else (None, None)
+        kind = self.kind_of(cache)
+        if kind == "rotating":
+            numbers = (cache.offset, cache.keep, cache.max_size, cache._idx)
+            cache.state = (keys, values, *numbers)
+        elif kind == "concatenate":
+            cache.state = (keys, values)
+        else:
+            cache.state = (keys, values, 0 if keys is None else keys.shape[-2])
+
+    def set_meta_state(self, cache: Any, meta: Sequence[str]) -> None:
+        """Put metadata in: a ring's keep, max_size, offset and cursor."""
+        if hasattr(type(cache), "meta_state"):
+            cache.meta_state = tuple(meta)
+        elif self.kind_of(cache) == "rotating":
+            keep, max_size, offset, idx = map(int, meta)
+            cache.state = (cache.keys, cache.values, offset, keep, max_size, idx)
+        elif meta:
+            raise ValueError("this kind has no metadata")
+
+    def from_state(self, kind: str, arrays: Sequence[Any], meta: Sequence[str]) -> Any:
+        """A cache from a class name, arrays and metadata. Raises Unsupported for other names."""
+        by_name = getattr(self.cache, "from_state", None)
+        if by_name is not None:
+            return by_name(kind, list(arrays), tuple(meta))
+        if kind not in _KINDS:
+            raise Unsupported(f"{self.name} has no {kind}")
+        cls = self.function(kind)
+        if hasattr(cls, "meta_state") and hasattr(cls, "from_state"):
+            return cls.from_state(list(arrays), tuple(meta))
+        cache = cls(max_size=1) if _KINDS[kind] == "rotating" else cls()
+        self.set_state(cache, arrays)
+        self.set_meta_state(cache, meta)
+        return cache
+
+    def copy(self, cache: Any) -> Any:
+        """An independent copy; mlx-lm copies with `copy.deepcopy`."""
+        own = getattr(cache, "copy", None)
+        return own() if own is not None else deepcopy(cache)
+
+    def materialize(self, cache: Any) -> None:
+        """Evaluate what the cache holds, as mlx-lm's generation loop does."""
+        own = getattr(cache, "materialize", None)
+        if own is not None:
+            own()
+        elif cache.keys is not None:
+            import mlx.core as mx
+
+            mx.eval(cache.state)

@@ -1,0 +1,77 @@
+"""What a step may pin: facts that both sides are held to.
+
+`error` is different: it names the error that a hardened subject raises; what the reference does
+in that step is recorded beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from kvscenarios.base import Count, DType, Model
+from kvscenarios.tokens import Cells
+
+_MASK_WORDS = ("none", "causal")
+
+
+def _parse_mask(value: object) -> object:
+    if value in _MASK_WORDS:
+        return value
+    if isinstance(value, list) and value and all(isinstance(row, str) for row in value):
+        if all(set(row) <= {"x", "."} for row in value):
+            return tuple(value)
+    raise ValueError(
+        "a mask is 'none', 'causal', or a list of rows of x (attended) and . (masked), "
+        f"got {value!r}"
+    )
+
+
+Mask = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(_parse_mask),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(_MASK_WORDS)},
+                {"type": "array", "items": {"type": "string", "pattern": "^[x.]*$"}},
+            ],
+            "description": "A row a query, x where it attends and . where it does not.",
+        }
+    ),
+]
+Shape = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=8)]
+
+
+class Expect(Model):
+    """Facts after a step. Token lists are in physical order, a row a batch entry."""
+
+    keys: Cells | None = Field(None, description="Tokens held as keys.")
+    values: Cells | None = Field(None, description="Tokens held as values.")
+    fetched: Cells | None = Field(None, description="Tokens returned, as keys and as values.")
+    shape: Shape | None = Field(None, description="Shape of the keys held.")
+    fetched_shape: Shape | None = Field(None, description="Shape of the keys returned.")
+    dtype: DType | None = Field(None, description="Type of the keys held.")
+    returned: int | bool | None = Field(None, description="A count or truth returned.")
+    mask: Mask | None = None
+    mask_shape: Shape | None = None
+    offset: Count | None = None
+    size: Count | None = None
+    empty: bool | None = None
+    trimmable: bool | None = None
+    max_size: Count | None = None
+    idx: Count | None = Field(None, description="The ring's cursor, `_idx`.")
+    nbytes: Count | None = Field(None, description="Bytes of the rows held.")
+    allocated_nbytes: Count | None = Field(None, description="Bytes of the buffers.")
+    state_count: Count | None = Field(None, description="Arrays in `state`.")
+    meta_state: tuple[str, ...] | None = None
+    rope_offset: Count | None = None
+    error: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")] | None = Field(
+        None, description="The class of the error that a hardened subject raises."
+    )
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The fields that the author wrote, but for `error`."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name != "error"}

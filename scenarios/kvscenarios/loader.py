@@ -1,0 +1,190 @@
+"""Scenario files: found, read, expanded and checked, every mistake with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kvscenarios import matrix, yamltree
+from kvscenarios.errors import Problem, ScenarioError, nearest
+from kvscenarios.model import Scenario, problems_across
+from kvscenarios.sentences import sentence
+
+CORPUS = Path(__file__).parent / "corpus"
+MAX_FILE_BYTES = 1 << 20
+MAX_SCENARIOS = 4096
+
+_FILE_KEYS = ("family", "scenarios", "about")
+_AUTHORED = ("name", "about", "source", "cache", "caches", "steps", "matrix")
+
+
+def load_corpus() -> list[Scenario]:
+    """Every scenario that comes with kvparity, in the order of the files' names."""
+    return load_files(sorted(CORPUS.glob("*/*.yaml")))
+
+
+def load_files(paths: Iterable[Path]) -> list[Scenario]:
+    """The scenarios of several files. Raises ScenarioError with the mistakes of all of them."""
+    scenarios: list[Scenario] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            scenarios += load_file(path)
+        except ScenarioError as error:
+            problems += error.problems
+    problems += _repeated(scenarios)
+    if problems:
+        raise ScenarioError(problems)
+    return scenarios
+
+
+def load_file(path: Path) -> list[Scenario]:
+    """The scenarios of one file. Raises ScenarioError."""
+    shown = _shown(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ScenarioError([Problem(f"larger than {MAX_FILE_BYTES} bytes", shown)])
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ScenarioError([Problem(f"cannot be read: {reason}", shown)]) from None
+    except UnicodeDecodeError:
+        raise ScenarioError([Problem("cannot be read: not UTF-8 text", shown)]) from None
+    return load_text(text, shown)
+
+
+def load_text(text: str, file: str = "<memory>") -> list[Scenario]:
+    """The scenarios of a YAML text. Raises ScenarioError."""
+    try:
+        tree = yamltree.read(text)
+    except yamltree.YamlProblem as error:
+        raise ScenarioError([Problem(str(error), file, error.line)]) from None
+    reader = _Reader(tree, file)
+    scenarios = reader.read()
+    reader.problems += _repeated(scenarios)
+    if reader.problems:
+        raise ScenarioError(reader.problems)
+    return scenarios
+
+
+def _shown(path: Path) -> str:
+    """The path as a person would type it: relative where it lies below this directory."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _repeated(scenarios: list[Scenario]) -> list[Problem]:
+    first: dict[str, Scenario] = {}
+    problems = []
+    for scenario in scenarios:
+        other = first.setdefault(scenario.id, scenario)
+        if other is not scenario:
+            where = other.file if other.line is None else f"{other.file}:{other.line}"
+            problems.append(
+                Problem(
+                    f"the name {scenario.id!r} is taken by {where}",
+                    scenario.file,
+                    scenario.line,
+                    scenario.name,
+                )
+            )
+    return problems
+
+
+class _Reader:
+    """One file on its way from a YAML tree to scenarios."""
+
+    def __init__(self, tree: yamltree.Tree, file: str) -> None:
+        self.tree = tree
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def report(
+        self,
+        message: str,
+        path: tuple[Any, ...],
+        scenario: object = None,
+        step: int | None = None,
+    ) -> None:
+        name = scenario if isinstance(scenario, str) else None
+        self.problems.append(Problem(message, self.file, self.tree.line(path), name, step))
+
+    def read(self) -> list[Scenario]:
+        data = self.tree.data
+        if not isinstance(data, dict) or not isinstance(data.get("scenarios"), list):
+            self.report("a scenario file has `family` and a list of `scenarios`", ())
+            return []
+        for key in data:
+            if key not in _FILE_KEYS:
+                self.report(f"unknown key {key!r}; {nearest(str(key), _FILE_KEYS)}", (key,))
+        family = data.get("family")
+        if not isinstance(family, str):
+            self.report("a scenario file names its `family`", ("family",))
+            return []
+        found: list[Scenario] = []
+        for index, entry in enumerate(data["scenarios"]):
+            found += self.expand(family, index, entry)
+            if len(found) > MAX_SCENARIOS:
+                self.report(f"more than {MAX_SCENARIOS} scenarios", ("scenarios", index))
+                break
+        return found
+
+    def expand(self, family: str, index: int, entry: Any) -> list[Scenario]:
+        path = ("scenarios", index)
+        if not isinstance(entry, dict):
+            self.report("a scenario is a mapping with `name` and `steps`", path)
+            return []
+        name = entry.get("name")
+        for key in entry:
+            if key not in _AUTHORED:
+                hint = nearest(str(key), _AUTHORED)
+                self.report(f"unknown key {key!r}; {hint}", (*path, key), name)
+        body = {key: value for key, value in entry.items() if key in _AUTHORED and key != "matrix"}
+        if "matrix" not in entry:
+            return self.check(family, path, body)
+        found: list[Scenario] = []
+        try:
+            for row in matrix.rows(entry["matrix"]):
+                expansion = matrix.substitute(body, row)
+                expansion["name"] = f"{name}{matrix.suffix(row)}"
+                found += self.check(family, path, expansion)
+        except ValueError as error:
+            self.report(str(error), (*path, "matrix"), name)
+        return found
+
+    def check(self, family: str, path: tuple[Any, ...], body: dict[str, Any]) -> list[Scenario]:
+        name = body.get("name")
+        steps = body.get("steps")
+        count = len(steps) if isinstance(steps, list) else 0
+        try:
+            scenario = Scenario.model_validate(
+                {
+                    **body,
+                    "family": family,
+                    "file": self.file,
+                    "line": self.tree.line(path),
+                    "step_lines": [self.tree.line((*path, "steps", i)) for i in range(count)],
+                }
+            )
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                loc = item["loc"]
+                self.report(sentence(item), (*path, *loc), name, _step(loc))
+            return []
+        broken = list(problems_across(scenario))
+        for index, message in broken:
+            at = path if index is None else (*path, "steps", index)
+            self.report(message, at, name, None if index is None else index + 1)
+        return [] if broken else [scenario]
+
+
+def _step(loc: tuple[Any, ...]) -> int | None:
+    """The step (from 1) that an error is in."""
+    return loc[1] + 1 if loc[:1] == ("steps",) and len(loc) > 1 else None
+
+

@@ -1,0 +1,65 @@
+"""A scenario written back as YAML, in the way a person would: what the loader reads as the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from kvscenarios.model import Body, Scenario
+from kvscenarios.tokens import UNWRITTEN
+
+_ORDER = ("name", "about", "source", "cache", "caches", "steps")
+_FIELDS = {*Body.model_fields, "name", "about", "source"}
+_RUN = 4
+"""Consecutive tokens from which on a row is written as a range."""
+_BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_BASE):  # type: ignore[misc] - chosen at run time
+    """Repeats what occurs twice: the loader takes no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def as_yaml(scenario: Scenario) -> str:
+    """A file that holds this scenario alone."""
+    dumped = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_FIELDS)
+    body = {key: _plain(dumped[key]) for key in _ORDER if dumped.get(key) is not None}
+    document = {"family": scenario.family, "scenarios": [body]}
+    text: str = yaml.dump(
+        document,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=96,
+        default_flow_style=None,
+    )
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """Token rows without needless brackets, runs as ranges."""
+    if isinstance(value, dict):
+        inner = {key: _plain(item) for key, item in value.items()}
+        if set(inner) == {"tokens"} or (set(inner) == {"keys"} and not isinstance(inner["keys"], dict)):
+            return next(iter(inner.values()))
+        return inner
+    if isinstance(value, list):
+        if value and all(isinstance(row, list) and _is_row(row) for row in value):
+            rows = [_row(row) for row in value]
+            return rows[0] if len(rows) == 1 else rows
+        return [_plain(item) for item in value]
+    return value
+
+
+def _is_row(row: list[Any]) -> bool:
+    return all(cell is None or type(cell) is int for cell in row)
+
+
+def _row(row: list[Any]) -> Any:
+    if len(row) >= _RUN and None not in row and row == list(range(row[0], row[0] + len(row))):
+        return f"{row[0]}..{row[-1]}"
+    return [UNWRITTEN if cell is None else cell for cell in row]
