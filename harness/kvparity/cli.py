@@ -140,7 +140,7 @@ def _do(command: Callable[..., int], *args: Any, **options: Any) -> None:
 
     try:
         code = command(*args, **options)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told apart there
         code = exit_code_of(error)
     sys.stdout.flush()
     raise typer.Exit(code)

@@ -59,9 +59,7 @@ def _held(
     for name in dict.fromkeys([*mine.held, *theirs.held]):
         ours, other = mine.held.get(name), theirs.held.get(name)
         if ours is None or other is None:
-            yield Difference(
-                index, "state", name, "cache", _presence(ours), _presence(other)
-            )
+            yield Difference(index, "state", name, "cache", _presence(ours), _presence(other))
             continue
         if ours.kind != other.kind:
             yield Difference(index, "state", name, "kind", ours.kind, other.kind)
@@ -86,8 +84,10 @@ def same(value: Any, other: Any) -> bool:
 
 
 def place(subject: Any, reference: Any) -> dict[str, int]:
-    """Where two arrays of one dtype and shape first differ: row, head, slot and lane, or query
-    and key for a mask. Empty for anything else."""
+    """Where two arrays of one dtype and shape first differ; empty for anything else.
+
+    Row, head, slot and lane for keys and values, query and key for a mask.
+    """
     for mine, theirs in _pairs(subject, reference):
         if mine != theirs:
             return _place(mine, theirs)
@@ -113,8 +113,6 @@ def _place(mine: Any, theirs: Any) -> dict[str, int]:
     at = next(i for i, (x, y) in enumerate(zip(mine.data, theirs.data, strict=True)) if x != y)
     element = at // _BYTES.get(mine.dtype, 1)
     place: dict[str, int] = {}
-    for axis, length in zip(
-        reversed(_AXES[len(mine.shape)]), reversed(mine.shape), strict=True
-    ):
+    for axis, length in zip(reversed(_AXES[len(mine.shape)]), reversed(mine.shape), strict=True):
         element, place[axis] = divmod(element, length)
     return dict(reversed(place.items()))

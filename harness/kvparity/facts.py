@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kvscenarios.expect import Expect
-
 from kvparity.operations import subject_of
 from kvparity.paint import UNWRITTEN, Paint, Side
 from kvparity.program import Op, Program
@@ -39,12 +37,12 @@ def misses(program: Program, trace: Trace, *, errors: bool) -> Iterator[Miss]:
                 yield Miss(index, "error", name, entry.raised or "nothing raised")
         held = _subject(op, entry)
         for fact, expected in op.expect.facts.items():
-            actual = _actual(fact, op.expect, entry, held, program.paint)
+            actual = _actual(fact, entry, held, program.paint)
             if actual is not ABSENT and not _meets(fact, expected, actual):
                 yield Miss(index, fact, _shown(fact, expected), actual)
 
 
-def broken_promises(program: Program, trace: Trace) -> Iterator[Miss]:
+def broken_promises(trace: Trace) -> Iterator[Miss]:
     """Where a hardened subject changed what it had handed out, or wrote to what it was given."""
     for index, entry in enumerate(trace.entries):
         if entry.later is not None:
@@ -58,7 +56,7 @@ def _subject(op: Op, entry: Entry) -> Held | None:
     return entry.held.get(name) if name else None
 
 
-def _actual(fact: str, expect: Expect, entry: Entry, held: Held | None, paint: Paint) -> Any:
+def _actual(fact: str, entry: Entry, held: Held | None, paint: Paint) -> Any:
     if fact in _READERS:
         return _READERS[fact](entry, held, paint)
     if fact in entry.extra:
@@ -110,7 +108,9 @@ _READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
     "values": _held_cells("values"),
     "fetched": _fetched,
     "shape": lambda _entry, held, _paint: _shape_of(held.get("keys") if held else ABSENT),
-    "dtype": lambda _entry, held, _paint: getattr(held.get("keys") if held else None, "dtype", None),
+    "dtype": lambda _entry, held, _paint: getattr(
+        held.get("keys") if held else None, "dtype", None
+    ),
     "fetched_shape": lambda entry, _held, _paint: (
         _shape_of(entry.returned[0]) if isinstance(entry.returned, tuple) else entry.raised
     ),

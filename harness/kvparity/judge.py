@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kvreports.model import Finding, Verdict
-
 from kvparity import facts
 from kvparity.compare import Difference, differences, place
 from kvparity.ledger import Ledger
@@ -15,6 +13,7 @@ from kvparity.observe import LEVEL_OF, Level
 from kvparity.program import Op, Program
 from kvparity.trace import Raised, Trace
 from kvparity.views import viewed
+from kvreports.model import Finding, Verdict
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,11 @@ class _Judge:
         for side, trace in (("subject", subject), ("reference", reference)):
             if trace.stop is not None:
                 yield self.finding(
-                    "stop", trace.stop.index, "returned", trace.stop.why, trace.stop.message,
+                    "stop",
+                    trace.stop.index,
+                    "returned",
+                    trace.stop.why,
+                    trace.stop.message,
                     side=side,
                 )
 
@@ -71,15 +74,13 @@ class _Judge:
             if finding.declared is None:
                 return
 
-    def misses(
-        self, subject: Trace, reference: Trace, *, typed_errors: bool
-    ) -> Iterator[Finding]:
+    def misses(self, subject: Trace, reference: Trace, *, typed_errors: bool) -> Iterator[Finding]:
         for miss in facts.misses(self.program, subject, errors=typed_errors):
             yield self._miss(miss, "fact", "subject")
         for miss in facts.misses(self.program, reference, errors=False):
             yield self._miss(miss, "fact", "reference")
         if typed_errors:
-            for miss in facts.broken_promises(self.program, subject):
+            for miss in facts.broken_promises(subject):
                 yield self._miss(miss, "promise", "subject")
 
     def _difference(self, difference: Difference, subject: Trace) -> Finding:
@@ -104,6 +105,7 @@ class _Judge:
             "handed_in": "an array that was given here was written to",
         }
         message = promise.get(miss.fact) or f"the {side} does not meet the pinned {miss.fact}"
+        actual = viewed(miss.actual, miss.fact, self.program.paint)
         return self.finding(
             what,
             miss.index,
@@ -112,7 +114,8 @@ class _Judge:
             message,
             side=side,
             expected=viewed(miss.expected, miss.fact, self.program.paint),
-            **{side: viewed(miss.actual, miss.fact, self.program.paint)},
+            subject=actual if side == "subject" else None,
+            reference=actual if side == "reference" else None,
         )
 
     def finding(

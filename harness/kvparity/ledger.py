@@ -11,11 +11,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, Field, ValidationError
+
 from kvreports.model import LedgerProblem
 from kvscenarios import Scenario, yamltree
 from kvscenarios.base import Model
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, Field, ValidationError
 
 OWN = Path(__file__).parent / "divergences.yaml"
 """kvimpl against mlx-lm."""
@@ -123,7 +124,7 @@ def load(path: Path) -> tuple[Entry, ...]:
         tree = yamltree.read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise LedgerError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yamltree.YamlProblem, UnicodeDecodeError) as error:
+    except (yamltree.YamlError, UnicodeDecodeError) as error:
         line = getattr(error, "line", None)
         raise LedgerError(f"{path}{f':{line}' if line else ''}: {error}") from None
     try:

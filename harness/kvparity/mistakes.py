@@ -1,16 +1,15 @@
-"""What a user got wrong, said in one message; anything else is our fault and keeps its traceback."""
+"""What a user got wrong, said in one message; what is our fault keeps its traceback."""
 
 from __future__ import annotations
 
 import sys
 
 from kvoracle.sources import OracleError
-from kvreports.runfile import RunFileError
-from kvscenarios import ScenarioError
-
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED, USAGE
 from kvparity.ledger import LedgerError
 from kvparity.subjects import Missing, UnknownName
+from kvreports.runfile import RunFileError
+from kvscenarios import ScenarioError
 
 _USAGE = (ScenarioError, LedgerError, UnknownName)
 _MISSING = (Missing, OracleError, RunFileError)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-
 from kvparity.trace import Frozen, Held, Raised
-
-if TYPE_CHECKING:
-    import mlx.core as mx
 
 Level = Literal["returned", "state", "internals"]
 LEVELS: tuple[Level, ...] = ("returned", "state", "internals")
@@ -93,7 +91,11 @@ EXTRAS: dict[str, Field] = {
         Field("nbytes", "state", _attribute("nbytes")),
         Field("max_size", "state", _attribute("max_size")),
         Field("rope_offset", "state", _attribute("rope_offset")),
-        Field("meta_state", "state", lambda _face, cache: tuple(_attribute("meta_state")(_face, cache))),
+        Field(
+            "meta_state",
+            "state",
+            lambda _face, cache: tuple(_attribute("meta_state")(_face, cache)),
+        ),
         Field("state_count", "state", lambda face, cache: face.state_count(cache)),
     )
 }
@@ -109,8 +111,6 @@ class Observer:
     """
 
     def __init__(self, face: Face) -> None:
-        import mlx.core as mx
-
         self._face = face
         self._array = mx.array
         self._fields: dict[type, tuple[str, tuple[str, ...], tuple[Field, ...]]] = {}
@@ -152,10 +152,9 @@ class Observer:
         seen = len(names) - (self._layout(fields) if restored else 0)
         return Held(kind, names[:seen], tuple(values[:seen]))
 
-    def extra(self, name: str, cache: Any) -> Any:
+    def fact(self, name: str, cache: Any) -> Any:
         """A fact that a step pins beyond the fields. Raises Unsupported."""
-        value = self._one(EXTRAS[name], cache)
-        return value
+        return self._one(EXTRAS[name], cache)
 
     @staticmethod
     def _layout(fields: tuple[Field, ...]) -> int:
@@ -194,12 +193,15 @@ def raised(error: BaseException) -> Raised:
     return Raised(type(error).__name__, bases, str(error))
 
 
+def _bytes(array: Any) -> bytes:
+    """An array's bytes in row-major order (the stubs do not tell that arrays have a buffer)."""
+    return bytes(memoryview(array))
+
+
 class Freezer:
     """Turns evaluated snapshots into plain values."""
 
     def __init__(self) -> None:
-        import mlx.core as mx
-
         self._array = mx.array
         self._names: dict[Any, str] = {}
 
@@ -210,7 +212,7 @@ class Freezer:
             name = self._names.get(dtype)
             if name is None:
                 name = self._names[dtype] = str(dtype).removeprefix("mlx.core.")
-            return Frozen(name, value.shape, bytes(memoryview(value)))
+            return Frozen(name, value.shape, _bytes(value))
         if type(value) is tuple:
             return tuple([self.freeze(item) for item in value])
         return value
@@ -219,6 +221,4 @@ class Freezer:
         """A cache's fields, frozen."""
         kind, names, values = held
         array, freeze = self._array, self.freeze
-        return Held(
-            kind, names, tuple([freeze(v) if type(v) is array else v for v in values])
-        )
+        return Held(kind, names, tuple([freeze(v) if type(v) is array else v for v in values]))

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
 
 from kvoracle.face import Face
+from kvparity.program import Op
 from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.steps import FreeStep, MakingStep
 
-from kvparity.program import Op
 
-if TYPE_CHECKING:
-    import mlx.core as mx
+@dataclass(frozen=True)
+class Call:
+    """An operation about to be done: whose, which, on what caches, and the arrays it is given."""
 
-Caches = dict[str, Any]
-Arrays = tuple["mx.array", ...]
+    face: Face
+    op: Op
+    caches: dict[str, Any]
+    given: tuple[mx.array, ...]
+
+    @property
+    def args(self) -> Any:
+        """The step's arguments."""
+        return self.op.step.args
+
+    @property
+    def target(self) -> Any:
+        """The cache acted on, or the first of them."""
+        return self.caches[self.op.step.targets[0]]
+
+    def targets(self) -> list[Any]:
+        """The caches that the step names; the name of a prompt cache stands for all its layers."""
+        found = []
+        for name in self.op.step.targets:
+            layers = [cache for key, cache in self.caches.items() if key.startswith(f"{name}.")]
+            found += [self.caches[name]] if name in self.caches else layers
+        return found
+
+    @property
+    def made(self) -> str:
+        """The name of the cache that the step makes."""
+        assert self.op.makes is not None  # noqa: S101 - narrows the type
+        return self.op.makes
 
 
-def run(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
+def run(call: Call) -> Any:
     """Do the operation and return what it gives back. Raises what the implementation raises.
 
     Raises Unsupported where the implementation has no such operation.
     """
-    return _RUN[op.name](face, op, caches, given)
+    return _RUN[call.op.name](call)
 
 
 def make(face: Face, spec: CacheSpec) -> Any:
@@ -45,109 +75,87 @@ def subject_of(op: Op) -> str | None:
     return op.step.targets[0]
 
 
-def _update(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    return caches[op.step.targets[0]].update_and_fetch(*given)
+def _update(call: Call) -> Any:
+    return call.target.update_and_fetch(*call.given)
 
 
-def _trim(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    return face.method(_target(op, caches), "trim")(op.step.args)
+def _trim(call: Call) -> Any:
+    return call.face.method(call.target, "trim")(call.args)
 
 
-def _make_mask(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    args = op.step.args
-    make_mask = face.method(_target(op, caches), "make_mask")
+def _make_mask(call: Call) -> Any:
+    args = call.args
+    make_mask = call.face.method(call.target, "make_mask")
     return make_mask(args.n, window_size=args.window_size, return_array=args.return_array)
 
 
-def _observe(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
+def _observe(_call: Call) -> None:
     return None
 
 
-def _copy(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    caches[_made(op)] = face.copy(_target(op, caches))
+def _copy(call: Call) -> None:
+    call.caches[call.made] = call.face.copy(call.target)
 
 
-def _round_trip(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    caches[op.step.targets[0]] = face.restored(_target(op, caches))
+def _round_trip(call: Call) -> None:
+    call.caches[call.op.step.targets[0]] = call.face.restored(call.target)
 
 
-def _set_state(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    face.set_state(_target(op, caches), given)
+def _set_state(call: Call) -> None:
+    call.face.set_state(call.target, call.given)
 
 
-def _set_meta_state(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    face.set_meta_state(_target(op, caches), op.step.args)
+def _set_meta_state(call: Call) -> None:
+    call.face.set_meta_state(call.target, call.args)
 
 
-def _materialize(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    face.materialize(_target(op, caches))
+def _materialize(call: Call) -> None:
+    call.face.materialize(call.target)
 
 
-def _from_state(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    args = op.step.args
-    caches[_made(op)] = face.from_state(args.kind, given, args.meta_state)
+def _from_state(call: Call) -> None:
+    args = call.args
+    call.caches[call.made] = call.face.from_state(args.kind, call.given, args.meta_state)
 
 
-def _new(face: Face, op: Op, caches: Caches, given: Arrays) -> None:
-    caches[_made(op)] = make(face, op.step.args)
+def _new(call: Call) -> None:
+    call.caches[call.made] = make(call.face, call.args)
 
 
-def _make_prompt_cache(face: Face, op: Op, caches: Caches, given: Arrays) -> int:
-    args = op.step.args
-    made = face.make_prompt_cache(args.layers, args.max_kv_size)
+def _make_prompt_cache(call: Call) -> int:
+    args = call.args
+    made = call.face.make_prompt_cache(args.layers, args.max_kv_size)
     for index, cache in enumerate(made):
-        face.set_step(cache, args.geometry.step)
-        caches[f"{_made(op)}.{index}"] = cache
+        call.face.set_step(cache, args.geometry.step)
+        call.caches[f"{call.made}.{index}"] = cache
     return len(made)
 
 
-def _trim_prompt_cache(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    return face.function("trim_prompt_cache")(_targets(op, caches), op.step.args)
+def _trim_prompt_cache(call: Call) -> Any:
+    return call.face.function("trim_prompt_cache")(call.targets(), call.args)
 
 
-def _can_trim_prompt_cache(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    return face.function("can_trim_prompt_cache")(_targets(op, caches))
+def _can_trim_prompt_cache(call: Call) -> Any:
+    return call.face.function("can_trim_prompt_cache")(call.targets())
 
 
-def _create_causal_mask(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    import mlx.core as mx
-
-    args = op.step.args
+def _create_causal_mask(call: Call) -> Any:
+    args = call.args
     paddings = {
         name: mx.array(padding, dtype=mx.int32)
         for name in ("left_padding", "right_padding")
         if (padding := getattr(args, name)) is not None
     }
-    return face.causal_mask(args.n, args.offset, args.window_size, paddings)
+    return call.face.causal_mask(args.n, args.offset, args.window_size, paddings)
 
 
-def _create_attention_mask(face: Face, op: Op, caches: Caches, given: Arrays) -> Any:
-    args = op.step.args
-    create = face.function("create_attention_mask")
+def _create_attention_mask(call: Call) -> Any:
+    args = call.args
+    create = call.face.function("create_attention_mask")
     return create(args.n, args.offset, args.return_array, args.window_size)
 
 
-def _target(op: Op, caches: Caches) -> Any:
-    return caches[op.step.targets[0]]
-
-
-def _targets(op: Op, caches: Caches) -> list[Any]:
-    """The caches that the step names; a name of a prompt cache stands for all its layers."""
-    found = []
-    for name in op.step.targets:
-        if name in caches:
-            found.append(caches[name])
-        else:
-            found += [cache for key, cache in caches.items() if key.startswith(f"{name}.")]
-    return found
-
-
-def _made(op: Op) -> str:
-    assert op.makes is not None  # noqa: S101 - narrows the type
-    return op.makes
-
-
-_RUN: dict[str, Callable[[Face, Op, Caches, Arrays], Any]] = {
+_RUN: dict[str, Callable[[Call], Any]] = {
     "update": _update,
     "decode": _update,
     "trim": _trim,

@@ -12,12 +12,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import mlx.core as mx
 
 from kvparity.trace import Frozen
-
-if TYPE_CHECKING:
-    import mlx.core as mx
 
 Side = Literal["keys", "values"]
 
@@ -50,7 +49,7 @@ class Paint:
         return max(1, self.batch * self.heads * self.lanes)
 
     def check(self, token: int, dtype: str) -> None:
-        """Raises PaintError where this token is past what the dtype can hold."""
+        """Hold a token against what the dtype can tell apart. Raises PaintError."""
         capacity = (_END[dtype] - _FIRST[dtype]) // self.radix
         if token >= capacity:
             raise PaintError(
@@ -69,10 +68,8 @@ class Paint:
 
         One row of tokens stands for every batch row.
         """
-        import mlx.core as mx
-
         batch, heads, lanes = shape
-        tokens = mx.array(rows, dtype=mx.int32).reshape(len(rows), 1, len(rows[0]), 1)
+        tokens = mx.array(tuple(rows), dtype=mx.int32).reshape(len(rows), 1, len(rows[0]), 1)
         row = mx.arange(batch).reshape(batch, 1, 1, 1) * self.heads
         head = mx.arange(heads).reshape(1, heads, 1, 1)
         lane = (row + head) * self.lanes + mx.arange(lanes)

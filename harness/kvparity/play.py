@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-
 from kvparity import operations
 from kvparity.observe import EXTRAS, Freezer, Observer, raised
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Raised, Stop, Trace
-
-if TYPE_CHECKING:
-    import mlx.core as mx
 
 _RESTORING = {"round_trip", "set_state", "from_state"}
 _TOGETHER = 32
@@ -88,7 +86,7 @@ class _Play:
         entry.aside = self.aside and op.refused is not None
         caches = copy.deepcopy(self.caches) if entry.aside else self.caches
         try:
-            result = operations.run(self.face, op, caches, given)
+            result = operations.run(operations.Call(self.face, op, caches, given))
         except Unsupported as fact:
             if not entry.aside:
                 raise
@@ -101,9 +99,7 @@ class _Play:
         entry.returned = self.observer.snapshot(result)
         self._note_restored(op)
         for name in self._seen(op):
-            entry.held[name] = self.observer.held(
-                self.caches[name], restored=name in self.restored
-            )
+            entry.held[name] = self.observer.held(self.caches[name], restored=name in self.restored)
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -129,13 +125,11 @@ class _Play:
         for fact in op.expect.facts:
             if fact in EXTRAS:
                 try:
-                    yield fact, self.observer.extra(fact, cache)
+                    yield fact, self.observer.fact(fact, cache)
                 except Unsupported:
                     continue
 
     def _flush(self) -> Stop | None:
-        import mlx.core as mx
-
         pending, self.observer.pending = self.observer.pending, []
         try:
             mx.eval(pending)
@@ -153,8 +147,6 @@ class _Play:
         self, inputs: list[tuple[mx.array, ...]], kept: list[tuple[mx.array, ...]]
     ) -> None:
         """Whether arrays handed out have changed since, and arrays handed in were written to."""
-        import mlx.core as mx
-
         freeze = self.freezer.freeze
         mx.eval(self.handed_out, inputs)
         for entry, result, given, before in zip(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mlx.core as mx
+
+from kvparity.paint import Paint, PaintError, Side
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.base import Model
 from kvscenarios.caches import Geometry
@@ -24,11 +27,6 @@ from kvscenarios.steps import (
     TokenTensor,
     Update,
 )
-
-from kvparity.paint import Paint, PaintError, Side
-
-if TYPE_CHECKING:
-    import mlx.core as mx
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,6 @@ class Program:
 
     def inputs(self) -> list[tuple[mx.array, ...]]:
         """The arrays that each op is given, made anew and evaluated."""
-        import mlx.core as mx
-
         inputs: list[tuple[mx.array, ...]] = []
         for op in self.ops:
             if op.token is None:
@@ -89,8 +85,6 @@ class Program:
 
     def _decode_inputs(self, step: Step) -> list[tuple[mx.array, ...]]:
         assert isinstance(step, Decode)  # noqa: S101 - narrows the type
-        import mlx.core as mx
-
         length = len(step.decode[0])
         if not length:
             return []
@@ -106,11 +100,7 @@ class Program:
         geometry = self._geometry(step)
         return [self._tensor(spec, geometry, side) for spec, side in _tensor_specs(step)]
 
-    def _tensor(
-        self, spec: TokenTensor | ShapedTensor, geometry: Geometry, side: Side
-    ) -> mx.array:
-        import mlx.core as mx
-
+    def _tensor(self, spec: TokenTensor | ShapedTensor, geometry: Geometry, side: Side) -> mx.array:
         if isinstance(spec, ShapedTensor):
             count = 1
             for length in spec.shape:

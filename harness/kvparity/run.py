@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import mlx.core as mx
+
+from kvparity import __version__, ledger, subjects
+from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.judge import Judgement, judge
+from kvparity.observe import Level
+from kvparity.program import Program
+from kvparity.summary import summary
+from kvparity.trace import Trace
+from kvparity.views import around
 from kvreports.model import (
     PASSING,
     Footer,
@@ -21,15 +32,6 @@ from kvreports.model import (
 )
 from kvscenarios import Scenario
 from kvscenarios.writer import as_yaml
-
-from kvparity import __version__, ledger, subjects
-from kvparity.exitcodes import CONFORMS, DIVERGES
-from kvparity.judge import Judgement, judge
-from kvparity.observe import Level
-from kvparity.program import Program
-from kvparity.summary import summary
-from kvparity.trace import Trace
-from kvparity.views import around
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,11 @@ def _kinds(trace: Trace) -> list[str]:
 
 
 def _header(plan: Plan, started: datetime.datetime, duration: float) -> Header:
-    import mlx.core as mx
-
     return Header(
         tool=__version__,
         subject=_implementation(plan.subject),
         reference=_implementation(plan.reference),
-        mlx=mx.__version__,
+        mlx=importlib.metadata.version("mlx"),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}, {mx.default_device()}",
         levels=tuple(plan.levels),
@@ -131,9 +131,7 @@ def _header(plan: Plan, started: datetime.datetime, duration: float) -> Header:
 
 
 def _implementation(one: subjects.Implementation) -> Implementation:
-    return Implementation(
-        name=one.name, version=one.version, origin=one.origin, hashes=one.hashes
-    )
+    return Implementation(name=one.name, version=one.version, origin=one.origin, hashes=one.hashes)
 
 
 def _footer(records: Sequence[Record], problems: tuple[LedgerProblem, ...]) -> Footer:

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
+import kvimpl
 from kvoracle import sources
 from kvoracle.face import Face
 from kvoracle.load import load
 from kvoracle.sources import OracleError
-from kvscenarios.errors import nearest
-
 from kvparity.play import InProcess
+from kvscenarios.errors import nearest
 
 KVIMPL = "kvimpl"
 INSTALLED = "mlx-lm"
@@ -50,8 +50,6 @@ class Implementation:
 def resolve(name: str) -> Implementation:
     """The implementation of this name. Raises UnknownName and Missing."""
     if name == KVIMPL:
-        import kvimpl
-
         return _of_module(KVIMPL, kvimpl)
     if name == INSTALLED:
         return _release(None)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from kvreports.model import Finding, ListValue, MaskArray, NumberArray, RaisedValue, TokenArray, Value
-
 from kvparity.judge import Judgement
+from kvreports.model import (
+    Finding,
+    ListValue,
+    MaskArray,
+    NumberArray,
+    RaisedValue,
+    TokenArray,
+    Value,
+)
 
 _WIDTH = 72
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from typing import Any
 
+from kvparity.facts import mask_rows
+from kvparity.paint import UNREADABLE, Paint, Side
+from kvparity.program import Program
+from kvparity.trace import Entry, Frozen, Held, Raised, Trace
 from kvreports.model import (
     CacheView,
     ListValue,
@@ -17,11 +22,6 @@ from kvreports.model import (
     TokenArray,
     Value,
 )
-
-from kvparity.facts import mask_rows
-from kvparity.paint import UNREADABLE, Paint, Side
-from kvparity.program import Program
-from kvparity.trace import Entry, Frozen, Held, Raised, Trace
 
 _SHOWN_NUMBERS = 64
 _MOST_SLOTS = 4096
@@ -78,7 +78,7 @@ def _numbers(array: Frozen) -> tuple[float | int | bool | str, ...]:
     width = struct.calcsize(code)
     count = min(_SHOWN_NUMBERS, len(array.data) // width)
     numbers = struct.unpack(f"<{count}{code}", array.data[: count * width])
-    return tuple(x if x == x and abs(x) != float("inf") else str(x) for x in numbers)
+    return tuple(x if math.isfinite(x) else str(x) for x in numbers)
 
 
 def around(program: Program, subject: Trace, reference: Trace, index: int) -> tuple[OpView, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import mlx.core as mx
+
 CLASS_NAMES = {
     "standard": "KVCache",
     "concatenate": "ConcatenateKVCache",
@@ -142,7 +144,7 @@ class Face:
         if hasattr(type(cache), "meta_state"):
             cache.state = list(arrays)
             return
-        keys, values = arrays if arrays else (None, None)
+        keys, values = arrays or (None, None)
         kind = self.kind_of(cache)
         if kind == "rotating":
             numbers = (cache.offset, cache.keep, cache.max_size, cache._idx)
@@ -188,6 +190,4 @@ class Face:
         if own is not None:
             own()
         elif cache.keys is not None:
-            import mlx.core as mx
-
             mx.eval(cache.state)

@@ -19,13 +19,16 @@ _MASK_WORDS = ("none", "causal")
 def _parse_mask(value: object) -> object:
     if value in _MASK_WORDS:
         return value
-    if isinstance(value, list) and value and all(isinstance(row, str) for row in value):
-        if all(set(row) <= {"x", "."} for row in value):
-            return tuple(value)
+    if isinstance(value, list) and value and all(_is_mask_row(row) for row in value):
+        return tuple(value)
     raise ValueError(
         "a mask is 'none', 'causal', or a list of rows of x (attended) and . (masked), "
         f"got {value!r}"
     )
+
+
+def _is_mask_row(row: object) -> bool:
+    return isinstance(row, str) and set(row) <= {"x", "."}
 
 
 Mask = Annotated[

@@ -60,7 +60,7 @@ def load_text(text: str, file: str = "<memory>") -> list[Scenario]:
     """The scenarios of a YAML text. Raises ScenarioError."""
     try:
         tree = yamltree.read(text)
-    except yamltree.YamlProblem as error:
+    except yamltree.YamlError as error:
         raise ScenarioError([Problem(str(error), file, error.line)]) from None
     reader = _Reader(tree, file)
     scenarios = reader.read()
@@ -186,5 +186,3 @@ class _Reader:
 def _step(loc: tuple[Any, ...]) -> int | None:
     """The step (from 1) that an error is in."""
     return loc[1] + 1 if loc[:1] == ("steps",) and len(loc) > 1 else None
-
-

@@ -31,7 +31,9 @@ MAX_STEPS = 4096
 MAX_ELEMENTS = 1 << 22
 """Elements that one scenario writes, keys and values together."""
 
-ScenarioName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.=,-]{0,199}(@[A-Za-z0-9_.=,+-]+)?$")]
+ScenarioName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9_.=,-]{0,199}(@[A-Za-z0-9_.=,+-]+)?$")
+]
 FamilyName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -39,7 +41,7 @@ class Body(Model):
     """What a scenario does: the part that its digest is taken of."""
 
     cache: CacheSpec | None = Field(None, description="The only cache, named `cache`.")
-    caches: Annotated[dict[Name, CacheSpec], Field(max_length=64)] = {}
+    caches: Annotated[dict[Name, CacheSpec], Field(max_length=64)] = Field({})
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
 

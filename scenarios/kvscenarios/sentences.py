@@ -1,4 +1,4 @@
-"""A validation error as a sentence: what stands there, what was expected, the nearest valid word."""
+"""A validation error as a sentence: what stands there, what was expected, the nearest word."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ def sentence(item: Any) -> str:
     if kind == "value_error":
         return f"{_field(loc)}{context['error']}"
     if kind == "union_tag_invalid":
-        return f"unknown {_what(loc)} {context['tag']!r}; {_nearest(context['tag'], context['expected_tags'])}"
+        near = _nearest(context["tag"], context["expected_tags"])
+        return f"unknown {_what(loc)} {context['tag']!r}; {near}"
     if kind == "union_tag_not_found":
         return f"{_field(loc)}`kind` is missing"
     given = repr(item["input"])[:_SHOWN]
     if kind == "literal_error":
-        return f"{_field(loc)}unknown word {given}; {_nearest(str(item['input']), context['expected'])}"
+        near = _nearest(str(item["input"]), context["expected"])
+        return f"{_field(loc)}unknown word {given}; {near}"
     message = item["msg"][0].lower() + item["msg"][1:]
     return f"{_field(loc)}{message}, got {given}"
 

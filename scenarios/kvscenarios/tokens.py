@@ -61,8 +61,7 @@ def _row(items: object, *, unwritten: bool) -> tuple[Cell, ...]:
 
 def _rows(value: object, *, unwritten: bool) -> tuple[tuple[Cell, ...], ...]:
     if isinstance(value, list | tuple) and any(isinstance(item, list | tuple) for item in value):
-        rows = tuple(_row(row, unwritten=unwritten) for row in value)
-        return rows
+        return tuple(_row(row, unwritten=unwritten) for row in value)
     return (_row(value, unwritten=unwritten),)
 
 

@@ -16,7 +16,7 @@ _RUN = 4
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Dumper(_BASE):  # type: ignore[misc] - chosen at run time
+class _Dumper(_BASE):  # type: ignore[misc]  # the base is chosen at run time
     """Repeats what occurs twice: the loader takes no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -44,7 +44,9 @@ def _plain(value: Any) -> Any:
     """Token rows without needless brackets, runs as ranges."""
     if isinstance(value, dict):
         inner = {key: _plain(item) for key, item in value.items()}
-        if set(inner) == {"tokens"} or (set(inner) == {"keys"} and not isinstance(inner["keys"], dict)):
+        if set(inner) == {"tokens"} or (
+            set(inner) == {"keys"} and not isinstance(inner["keys"], dict)
+        ):
             return next(iter(inner.values()))
         return inner
     if isinstance(value, list):

@@ -22,7 +22,7 @@ _FLOAT = re.compile(r"^[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?$")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
-class YamlProblem(ValueError):
+class YamlError(ValueError):
     """What is wrong with the text, and its line (from 1)."""
 
     def __init__(self, message: str, line: int | None) -> None:
@@ -52,16 +52,16 @@ class Tree:
 
 
 def read(text: str) -> Tree:
-    """Read one document. Raises YamlProblem."""
+    """Read one document. Raises YamlError."""
     loader = _Loader(text)
     try:
         return _build(loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "not YAML"
-        raise YamlProblem(f"not YAML: {what}", mark.line + 1 if mark else None) from None
+        raise YamlError(f"not YAML: {what}", mark.line + 1 if mark else None) from None
     except yaml.YAMLError as error:
-        raise YamlProblem(f"not YAML: {str(error).splitlines()[0]}", None) from None
+        raise YamlError(f"not YAML: {str(error).splitlines()[0]}", None) from None
     finally:
         loader.dispose()
 
@@ -81,7 +81,7 @@ def _build(loader: Any) -> Tree:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise YamlProblem("a file holds one document", line)
+                raise YamlError("a file holds one document", line)
         if not isinstance(event, yaml.NodeEvent):
             if isinstance(event, yaml.CollectionEndEvent):
                 stack.pop()
@@ -90,7 +90,7 @@ def _build(loader: Any) -> Tree:
         _refuse(event, line)
         parts += 1
         if parts > MAX_PARTS:
-            raise YamlProblem(f"more than {MAX_PARTS} parts", line)
+            raise YamlError(f"more than {MAX_PARTS} parts", line)
         value = _value(event)
         if stack and isinstance(stack[-1], dict) and keys[-1] is _NO_KEY:
             keys[-1] = _key(value, stack[-1], line)
@@ -99,7 +99,7 @@ def _build(loader: Any) -> Tree:
         _attach(tree, stack, keys, value, line)
         if isinstance(value, dict | list):
             if len(stack) >= MAX_DEPTH:
-                raise YamlProblem(f"nested more than {MAX_DEPTH} deep", line)
+                raise YamlError(f"nested more than {MAX_DEPTH} deep", line)
             stack.append(value)
             keys.append(_NO_KEY)
     return tree
@@ -110,9 +110,9 @@ _NO_KEY = object()
 
 def _refuse(event: Any, line: int) -> None:
     if isinstance(event, yaml.AliasEvent) or event.anchor:
-        raise YamlProblem("anchors and aliases are not allowed", line)
+        raise YamlError("anchors and aliases are not allowed", line)
     if event.tag is not None and event.tag != "!":
-        raise YamlProblem(f"tags are not allowed: {event.tag}", line)
+        raise YamlError(f"tags are not allowed: {event.tag}", line)
 
 
 def _value(event: Any) -> Any:
@@ -132,9 +132,9 @@ def _value(event: Any) -> Any:
 
 def _key(value: Any, mapping: dict[Any, Any], line: int) -> Any:
     if not isinstance(value, str | int):
-        raise YamlProblem("a key is a word", line)
+        raise YamlError("a key is a word", line)
     if value in mapping:
-        raise YamlProblem(f"the key {value!r} stands twice", line)
+        raise YamlError(f"the key {value!r} stands twice", line)
     mapping[value] = None
     return value
 

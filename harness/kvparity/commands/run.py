@@ -6,14 +6,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kvreports import html, runfile, terminal
-from kvreports.model import Run
-from kvscenarios import Scenario
-from kvscenarios.select import select
+from rich.console import Console
+from rich.progress import Progress
 
 from kvparity import ledger, subjects
 from kvparity.observe import Level
 from kvparity.run import Plan, run
+from kvreports import html, runfile, terminal
+from kvreports.model import Run
+from kvscenarios import Scenario
+from kvscenarios.select import select
 
 RUN_FILE = "run.jsonl"
 PAGE = "index.html"
@@ -55,9 +57,6 @@ def _run(plan: Plan, scenarios: Sequence[Scenario]) -> Run:
     """The run, with progress where somebody watches."""
     if not sys.stderr.isatty():
         return run(plan, scenarios)
-    from rich.console import Console
-    from rich.progress import Progress
-
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("playing", total=len(scenarios))
         return run(plan, scenarios, lambda _record: progress.advance(task))

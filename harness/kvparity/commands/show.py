@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
+from kvparity import subjects
+from kvparity.program import Program
+from kvparity.views import op_views
 from kvreports import terminal
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.select import select
-
-from kvparity import subjects
-from kvparity.program import Program
-from kvparity.views import op_views
 
 
 def command(
