@@ -32,6 +32,9 @@ def sentence(item: Any) -> str:
         return f"unknown {_what(loc)} {context['tag']!r}; {near}"
     if kind == "union_tag_not_found":
         return f"{_field(loc)}`kind` is missing"
+    if kind in {"too_short", "too_long"}:
+        bound = f"at least {context['min_length']}" if kind == "too_short" else ""
+        return f"{_field(loc)}needs {bound or 'at most ' + str(context['max_length'])} entries"
     given = repr(item["input"])[:_SHOWN]
     if kind == "literal_error":
         near = _nearest(str(item["input"]), context["expected"])
@@ -51,7 +54,7 @@ def _what(loc: tuple[Any, ...]) -> str:
 
 def _field(loc: tuple[Any, ...]) -> str:
     words = [part for part in loc if isinstance(part, str) and part.isidentifier()]
-    return f"{words[-1]}: " if words and words[-1] != "steps" else ""
+    return f"{words[-1]}: " if words and (words[-1] != "steps" or len(loc) == 1) else ""
 
 
 def _fields_beside(loc: tuple[Any, ...]) -> set[str]:
