@@ -1,0 +1,58 @@
+"""kvimpl: mlx-lm's KV caches, hardened.
+
+Drop-in for ``mlx_lm.models.cache`` in names and call signatures. On valid input every result is
+mlx-lm's, bit for bit. Beyond that, an operation either happens or raises a typed error and leaves
+the cache as it was, no array is shared with the caller, and restored state is checked.
+"""
+
+from .base import BaseCache, KeysValuesCache
+from .concatenate import ConcatenateKVCache
+from .errors import (
+    ArithmeticOverflowError,
+    CacheError,
+    CapExceededError,
+    DtypeMismatchError,
+    InvariantViolationError,
+    LayerError,
+    LengthMismatchError,
+    MetaParseError,
+    MissingKeyError,
+    OutOfRangeError,
+    RankMismatchError,
+    ShapePairMismatchError,
+    UnknownKindError,
+)
+from .masks import MAX_MASK_INDEX, MAX_POSITION, create_attention_mask, create_causal_mask
+from .prompt import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from .restore import from_state
+from .rotating import RotatingKVCache
+from .standard import KVCache
+
+__all__ = [
+    "MAX_MASK_INDEX",
+    "MAX_POSITION",
+    "ArithmeticOverflowError",
+    "BaseCache",
+    "CacheError",
+    "CapExceededError",
+    "ConcatenateKVCache",
+    "DtypeMismatchError",
+    "InvariantViolationError",
+    "KVCache",
+    "KeysValuesCache",
+    "LayerError",
+    "LengthMismatchError",
+    "MetaParseError",
+    "MissingKeyError",
+    "OutOfRangeError",
+    "RankMismatchError",
+    "RotatingKVCache",
+    "ShapePairMismatchError",
+    "UnknownKindError",
+    "can_trim_prompt_cache",
+    "create_attention_mask",
+    "create_causal_mask",
+    "from_state",
+    "make_prompt_cache",
+    "trim_prompt_cache",
+]

@@ -1,0 +1,94 @@
+"""The standard cache: keeps every token, in a buffer that grows by steps.
+
+The buffer evolves as in mlx-lm's ``KVCache`` down to the last row, so that memory can be held
+against it. Every write goes to a copy (which mlx makes in place once nobody else looks), so the
+cache changes only in the assignments that end an operation.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+from .base import KeysValuesCache, count
+from .buffers import Pair, check_update, rows, with_room, written
+from .masks import Mask, create_attention_mask
+
+
+class KVCache(KeysValuesCache):
+    """Keeps every token.
+
+    Attributes:
+        step: the buffer grows by multiples of this many rows.
+
+    """
+
+    reference_class_name = "KVCache"
+    step = 256
+
+    def __init__(self) -> None:
+        self.keys: mx.array | None = None
+        self.values: mx.array | None = None
+        self.offset = 0
+
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> Pair:
+        """Append tokens and return all.
+
+        Args:
+            keys: ``[B, n_kv_heads, S, k_head_dim]``.
+            values: ``[B, n_kv_heads, S, v_head_dim]``; axes of size 1 broadcast, S excepted.
+
+        Returns:
+            All keys and values, ``[B, n_kv_heads, offset, head_dim]``, in the dtype of the buffer.
+
+        Raises:
+            RankMismatchError, ArithmeticOverflowError, ShapePairMismatchError: in this order, and
+                before anything has changed.
+
+        """
+        context = "KVCache.update_and_fetch"
+        prev = self.offset
+        end = prev + check_update(context, keys, values, prev)
+        held_k, held_v = self.keys, self.values
+        if held_k is None or held_v is None:
+            held_k, held_v = with_room(context, None, (keys, values), prev, self.step)
+        elif end > held_k.shape[2]:
+            held_k, held_v = with_room(context, (held_k, held_v), (keys, values), prev, self.step)
+        held_k, held_v = written(context, (held_k, held_v), (keys, values), prev, end)
+        fetched = rows(held_k, end), rows(held_v, end)
+        self.keys, self.values, self.offset = held_k, held_v, end
+        return fetched
+
+    def keys_and_values(self) -> Pair:
+        """Return all tokens; see ``KeysValuesCache``."""
+        keys, values = self._held("KVCache.keys_and_values")
+        return rows(keys, self.offset), rows(values, self.offset)
+
+    def size(self) -> int:
+        """Return the number of tokens."""
+        return self.offset
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the tokens that are held."""
+        if self.keys is None or not (allocated := self.keys.shape[2]):
+            return 0
+        return self.allocated_nbytes // allocated * self.offset
+
+    def is_trimmable(self) -> bool:
+        """Return true: any token can be taken off."""
+        return True
+
+    def trim(self, n: int) -> int:
+        """Take up to ``n`` tokens off the end; returns how many that were.
+
+        Raises:
+            OutOfRangeError: ``n`` is negative.
+
+        """
+        n = min(self.offset, count("KVCache.trim: n", n))
+        self.offset -= n
+        return n
+
+    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Mask:
+        """Return the mask for ``N`` tokens to be appended; see ``create_attention_mask``."""
+        return create_attention_mask(N, self.offset, return_array, window_size)
