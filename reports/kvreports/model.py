@@ -10,9 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = "kvparity-run"
-VERSION = 1
-
 Verdict = Literal[
     "conform",
     "declared",
@@ -49,8 +46,8 @@ class Header(Part):
     """What was run, with what, and when."""
 
     type: Literal["header"] = "header"
-    format: Literal["kvparity-run"] = FORMAT
-    version: Literal[1] = VERSION
+    format: Literal["kvparity-run"] = "kvparity-run"
+    version: Literal[1] = 1
     tool: str
     subject: Implementation
     reference: Implementation
@@ -67,8 +64,8 @@ class Header(Part):
 class TokenArray(Part):
     """Keys or values as tokens: a list of slots, in physical order, for each batch row.
 
-    A slot is a token id; `·` unwritten; `v3` or `k3` a value in a key's place or a key in a value's;
-    `3*` token 3 with its lanes in the wrong places; `?` what no token was painted as.
+    A slot is a token id; `·` unwritten; `v3` or `k3` a value in a key's place or a key in a
+    value's; `3*` token 3 with its lanes in the wrong places; `?` what no token was painted as.
     """
 
     array: Literal["tokens"] = "tokens"
