@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import attrgetter, methodcaller
+from typing import Any, Literal, NamedTuple
 
 import mlx.core as mx
 
@@ -20,56 +21,63 @@ Level = Literal["returned", "state", "internals"]
 LEVELS: tuple[Level, ...] = ("returned", "state", "internals")
 
 
+Get = Callable[[Any], Any]
+
+
 @dataclass(frozen=True)
 class Field:
-    """Something to see of a cache: its name, its level, and how it is had."""
+    """Something to see of a cache: its name, its level, and how an implementation's is had.
+
+    `getter` makes the function that reads the field of a cache of one class; it is asked once a
+    class, and raises Unsupported where there is no such field.
+    """
 
     name: str
     level: Level
-    get: Callable[[Face, Any], Any]
+    getter: Callable[[Face, Any], Get]
 
 
-def _keys(face: Face, cache: Any) -> Any:
-    held = face.logical(cache)
-    return None if held is None else held[0]
+def _attribute(name: str) -> Callable[[Face, Any], Get]:
+    def getter(face: Face, cache: Any) -> Get:
+        _require(face, cache, name)
+        return attrgetter(name)
+
+    return getter
 
 
-def _values(face: Face, cache: Any) -> Any:
-    held = face.logical(cache)
-    return None if held is None else held[1]
+def _method(name: str) -> Callable[[Face, Any], Get]:
+    def getter(face: Face, cache: Any) -> Get:
+        _require(face, cache, name)
+        return methodcaller(name)
+
+    return getter
 
 
-def _rows(_face: Face, cache: Any) -> Any:
+def _require(face: Face, cache: Any, name: str) -> None:
+    # Asked of the class first: a property is there even where reading it raises.
+    if not hasattr(type(cache), name) and not hasattr(cache, name):
+        raise Unsupported(f"{type(cache).__name__} of {face.name} has no {name}")
+
+
+def _buffer_shape(cache: Any) -> Any:
     return None if cache.keys is None else tuple(cache.keys.shape)
 
 
-def _method(name: str) -> Callable[[Face, Any], Any]:
-    return lambda face, cache: face.method(cache, name)()
-
-
-def _attribute(name: str) -> Callable[[Face, Any], Any]:
-    def get(face: Face, cache: Any) -> Any:
-        try:
-            return getattr(cache, name)
-        except AttributeError:
-            raise Unsupported(f"{type(cache).__name__} of {face.name} has no {name}") from None
-
-    return get
-
-
-KEYS = Field("keys", "state", _keys)
-VALUES = Field("values", "state", _values)
+_HELD = (
+    # Both are read together, by `Face.logical`.
+    Field("keys", "state", lambda _face, _cache: attrgetter("keys")),
+    Field("values", "state", lambda _face, _cache: attrgetter("values")),
+)
 _COMMON = (
-    KEYS,
-    VALUES,
+    *_HELD,
     Field("offset", "state", _attribute("offset")),
     Field("size", "state", _method("size")),
     Field("empty", "state", _method("empty")),
     Field("trimmable", "state", _method("is_trimmable")),
 )
 _BUFFERS = (
-    Field("buffer_shape", "internals", _rows),
-    Field("allocated_nbytes", "internals", lambda face, cache: face.allocated_nbytes(cache)),
+    Field("buffer_shape", "internals", lambda _face, _cache: _buffer_shape),
+    Field("allocated_nbytes", "internals", lambda face, cache: face.allocated_getter(cache)),
 )
 _RING = (
     Field("max_size", "state", _attribute("max_size")),
@@ -91,17 +99,22 @@ EXTRAS: dict[str, Field] = {
         Field("nbytes", "state", _attribute("nbytes")),
         Field("max_size", "state", _attribute("max_size")),
         Field("rope_offset", "state", _attribute("rope_offset")),
-        Field(
-            "meta_state",
-            "state",
-            lambda _face, cache: tuple(_attribute("meta_state")(_face, cache)),
-        ),
-        Field("state_count", "state", lambda face, cache: face.state_count(cache)),
+        Field("meta_state", "state", _attribute("meta_state")),
+        Field("state_count", "state", lambda face, _cache: face.state_count),
     )
 }
 """Facts that are looked at only where a step pins them: not every implementation means the same."""
 
 _SEQUENCES = (tuple, list)
+
+
+class _Survey(NamedTuple):
+    """What is seen of one class of caches, found on its first cache."""
+
+    kind: str
+    names: tuple[str, ...]
+    getters: tuple[Get, ...]
+    layout: int
 
 
 class Observer:
@@ -112,13 +125,12 @@ class Observer:
 
     def __init__(self, face: Face) -> None:
         self._face = face
-        self._array = mx.array
-        self._fields: dict[type, tuple[str, tuple[str, ...], tuple[Field, ...]]] = {}
+        self._surveys: dict[type, _Survey] = {}
         self.pending: list[mx.array] = []
 
     def snapshot(self, value: Any) -> Any:
         """The value with every array in it replaced by a handle of its own."""
-        if type(value) is self._array:
+        if type(value) is mx.array:
             fresh = value[...]
             self.pending.append(fresh)
             return fresh
@@ -132,55 +144,47 @@ class Observer:
         How a `restored` cache lays out its buffers is each release's own affair (up to 0.31.3 the
         rows it holds, since 0.32.0 the buffers it had), so that is left out for one.
         """
-        known = self._fields.get(type(cache))
-        if known is None:
-            known = self._survey(cache)
-        kind, names, fields = known
-        face, array, pending = self._face, self._array, self.pending
+        survey = self._surveys.get(type(cache)) or self._survey(cache)
+        snapshot = self.snapshot
         try:
-            held = face.logical(cache)
-            if held is None:
-                values: list[Any] = [None, None]
-            else:
-                values = [held[0][...], held[1][...]]
-                pending += values
-            for field in fields[2:]:
-                value = field.get(face, cache)
-                values.append(self.snapshot(value) if type(value) is array else value)
+            held = self._face.logical(cache)
+            values = [None, None] if held is None else [snapshot(held[0]), snapshot(held[1])]
+            for get in survey.getters:
+                value = get(cache)
+                values.append(snapshot(value) if type(value) is mx.array else value)
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
-            values = [self._one(field, cache) for field in fields]
-        seen = len(names) - (self._layout(fields) if restored else 0)
-        return Held(kind, names[:seen], tuple(values[:seen]))
+            values = self._one_by_one(survey, cache)
+        seen = len(values) - (survey.layout if restored else 0)
+        return Held(survey.kind, survey.names[:seen], tuple(values[:seen]))
 
     def fact(self, name: str, cache: Any) -> Any:
         """A fact that a step pins beyond the fields. Raises Unsupported."""
-        return self._one(EXTRAS[name], cache)
+        value = self._one(EXTRAS[name].getter(self._face, cache), cache)
+        return tuple(value) if isinstance(value, list) else value
 
-    @staticmethod
-    def _layout(fields: tuple[Field, ...]) -> int:
-        """How many of the fields, which come last, are about the buffers' layout."""
-        return sum(field in _BUFFERS for field in fields)
-
-    def _survey(self, cache: Any) -> tuple[str, tuple[str, ...], tuple[Field, ...]]:
-        """Which fields this class has, found once, on its first cache."""
+    def _survey(self, cache: Any) -> _Survey:
         kind = self._face.kind_of(cache)
-        fields = tuple(field for field in FIELDS[kind] if self._has(field, cache))
-        known = kind, tuple(field.name for field in fields), fields
-        self._fields[type(cache)] = known
-        return known
+        names, getters, layout = [field.name for field in _HELD], [], 0
+        for field in FIELDS[kind][len(_HELD) :]:
+            try:
+                getters.append(field.getter(self._face, cache))
+            except Unsupported:
+                continue
+            names.append(field.name)
+            layout += field in _BUFFERS
+        survey = _Survey(kind, tuple(names), tuple(getters), layout)
+        self._surveys[type(cache)] = survey
+        return survey
 
-    def _has(self, field: Field, cache: Any) -> bool:
-        try:
-            field.get(self._face, cache)
-        except Unsupported:
-            return False
-        except Exception:  # noqa: BLE001 - it is there, and raises
-            return True
-        return True
+    def _one_by_one(self, survey: _Survey, cache: Any) -> list[Any]:
+        """The fields, each that raises with what it raised for a value."""
+        held = self._one(self._face.logical, cache)
+        pair = list(held) if isinstance(held, tuple) and len(held) == 2 else [held, held]
+        return pair + [self._one(get, cache) for get in survey.getters]
 
-    def _one(self, field: Field, cache: Any) -> Any:
+    def _one(self, get: Get, cache: Any) -> Any:
         try:
-            return self.snapshot(field.get(self._face, cache))
+            return self.snapshot(get(cache))
         except Unsupported:
             raise
         except Exception as error:  # noqa: BLE001 - what a field raises is its value
@@ -193,32 +197,31 @@ def raised(error: BaseException) -> Raised:
     return Raised(type(error).__name__, bases, str(error))
 
 
-def _bytes(array: Any) -> bytes:
+def array_bytes(array: Any) -> bytes:
     """An array's bytes in row-major order (the stubs do not tell that arrays have a buffer)."""
     return bytes(memoryview(array))
 
 
-class Freezer:
-    """Turns evaluated snapshots into plain values."""
+_NAMES: dict[mx.Dtype, str] = {}
 
-    def __init__(self) -> None:
-        self._array = mx.array
-        self._names: dict[Any, str] = {}
 
-    def freeze(self, value: Any) -> Any:
-        """The value with every array in it replaced by its dtype, shape and bytes."""
-        if type(value) is self._array:
-            dtype = value.dtype
-            name = self._names.get(dtype)
-            if name is None:
-                name = self._names[dtype] = str(dtype).removeprefix("mlx.core.")
-            return Frozen(name, value.shape, _bytes(value))
-        if type(value) is tuple:
-            return tuple([self.freeze(item) for item in value])
-        return value
+def _name(dtype: mx.Dtype) -> str:
+    name = _NAMES.get(dtype)
+    if name is None:
+        name = _NAMES[dtype] = str(dtype).removeprefix("mlx.core.")
+    return name
 
-    def held(self, held: Held) -> Held:
-        """A cache's fields, frozen."""
-        kind, names, values = held
-        array, freeze = self._array, self.freeze
-        return Held(kind, names, tuple([freeze(v) if type(v) is array else v for v in values]))
+
+def freeze(value: Any) -> Any:
+    """An evaluated snapshot with every array in it replaced by its dtype, shape and bytes."""
+    if type(value) is mx.array:
+        return Frozen(_name(value.dtype), value.shape, array_bytes(value))
+    if type(value) is tuple:
+        return tuple([freeze(item) for item in value])
+    return value
+
+
+def freeze_held(held: Held) -> Held:
+    """A cache's fields, frozen."""
+    kind, names, values = held
+    return Held(kind, names, tuple([freeze(v) if type(v) is mx.array else v for v in values]))

@@ -14,7 +14,7 @@ from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.steps import FreeStep, MakingStep
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """An operation about to be done: whose, which, on what caches, and the arrays it is given."""
 
@@ -31,12 +31,12 @@ class Call:
     @property
     def target(self) -> Any:
         """The cache acted on, or the first of them."""
-        return self.caches[self.op.step.targets[0]]
+        return self.caches[self.op.targets[0]]
 
     def targets(self) -> list[Any]:
         """The caches that the step names; the name of a prompt cache stands for all its layers."""
         found = []
-        for name in self.op.step.targets:
+        for name in self.op.targets:
             layers = [cache for key, cache in self.caches.items() if key.startswith(f"{name}.")]
             found += [self.caches[name]] if name in self.caches else layers
         return found
@@ -72,7 +72,7 @@ def subject_of(op: Op) -> str | None:
         return op.makes
     if isinstance(op.step, FreeStep):
         return None
-    return op.step.targets[0]
+    return op.targets[0]
 
 
 def _update(call: Call) -> Any:
@@ -98,7 +98,7 @@ def _copy(call: Call) -> None:
 
 
 def _round_trip(call: Call) -> None:
-    call.caches[call.op.step.targets[0]] = call.face.restored(call.target)
+    call.caches[call.op.targets[0]] = call.face.restored(call.target)
 
 
 def _set_state(call: Call) -> None:

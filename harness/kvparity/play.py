@@ -7,14 +7,17 @@ snapshotted at once and evaluated together, some tens of operations at a time.
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import operations
-from kvparity.observe import EXTRAS, Freezer, Observer, raised
+from kvparity.observe import EXTRAS, Observer, array_bytes, freeze, freeze_held, raised
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Raised, Stop, Trace
 
@@ -35,7 +38,8 @@ class InProcess:
         With `aside`, an operation that a hardened subject is to refuse is played on a copy, so that
         what this implementation makes of it is recorded and the scenario goes on without it.
         """
-        return _Play(self.face, program, aside=aside).trace()
+        with _uncollected():
+            return _Play(self.face, program, aside=aside).trace()
 
 
 class _Play:
@@ -44,11 +48,10 @@ class _Play:
         self.program = program
         self.aside = aside
         self.observer = Observer(face)
-        self.freezer = Freezer()
         self.caches: dict[str, Any] = {}
         self.entries: list[Entry] = []
         self.frozen = 0
-        self.handed_out: list[Any] = []
+        self.handed_out: list[tuple[int, Any]] = []
         self.restored: set[str] = set()
 
     def trace(self) -> Trace:
@@ -95,7 +98,8 @@ class _Play:
         except Exception as error:  # noqa: BLE001 - what an operation raises is an observation
             entry.raised = raised(error)
             result = None
-        self.handed_out.append(result)
+        if self.face.typed_errors and self._held_by_a_cache(result):
+            self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
         self._note_restored(op)
         for name in self._seen(op):
@@ -104,16 +108,25 @@ class _Play:
             entry.extra = dict(self._extras(op))
         return entry
 
+    def _held_by_a_cache(self, result: Any) -> bool:
+        """Whether a cache holds one of the handles it returned: only then can it change later."""
+        if type(result) is mx.array or isinstance(result, tuple | list):
+            handles = {id(array) for array in _arrays(result)}
+            for cache in self.caches.values():
+                if any(id(array) in handles for array in _arrays(cache)):
+                    return True
+        return False
+
     def _note_restored(self, op: Op) -> None:
         if op.name in _RESTORING:
-            self.restored.add(op.makes or op.step.targets[0])
-        elif op.name == "copy" and op.step.targets[0] in self.restored and op.makes:
+            self.restored.add(op.makes or op.targets[0])
+        elif op.name == "copy" and op.targets[0] in self.restored and op.makes:
             self.restored.add(op.makes)
 
     def _seen(self, op: Op) -> Iterator[str]:
         """The caches to look at: all of them, but within a decode only the one decoded."""
         if op.token is not None and op.expect is None and len(self.caches) > 1:
-            return iter(op.step.targets)
+            return iter(op.targets)
         return iter(self.caches)
 
     def _extras(self, op: Op) -> Iterator[tuple[str, Any]]:
@@ -136,7 +149,6 @@ class _Play:
         except Exception as error:  # noqa: BLE001 - evaluation of what the operations built
             del self.entries[self.frozen :]
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
-        freeze, freeze_held = self.freezer.freeze, self.freezer.held
         for entry in self.entries[self.frozen :]:
             entry.returned = freeze(entry.returned)
             entry.held = {name: freeze_held(held) for name, held in entry.held.items()}
@@ -147,16 +159,49 @@ class _Play:
         self, inputs: list[tuple[mx.array, ...]], kept: list[tuple[mx.array, ...]]
     ) -> None:
         """Whether arrays handed out have changed since, and arrays handed in were written to."""
-        freeze = self.freezer.freeze
-        mx.eval(self.handed_out, inputs)
-        for entry, result, given, before in zip(
-            self.entries, self.handed_out, inputs, kept, strict=False
-        ):
+        for index, result in self.handed_out:
+            mx.eval(result)
             later = freeze(_as_tuple(result))
-            if later != entry.returned:
-                entry.later = later
-            if any(freeze(array) != freeze(was) for array, was in zip(given, before, strict=True)):
-                entry.inputs_kept = False
+            if later != self.entries[index].returned:
+                self.entries[index].later = later
+        mx.eval(inputs)
+        for entry, given, before in zip(self.entries, inputs, kept, strict=False):
+            for array, was in zip(given, before, strict=True):
+                if array.shape != was.shape or array_bytes(array) != array_bytes(was):
+                    entry.inputs_kept = False
+
+
+_LEAVES = (int, bool, float, str, NoneType)
+
+
+def _arrays(value: Any) -> list[mx.array]:
+    """The arrays that a value, or an object's attributes, reach."""
+    found, pending = [], [value]
+    for part in pending:
+        kind = type(part)
+        if kind is mx.array:
+            found.append(part)
+        elif kind in _LEAVES:
+            continue
+        elif isinstance(part, tuple | list):
+            pending += part
+        elif isinstance(part, dict):
+            pending += part.values()
+        elif hasattr(part, "__dict__"):
+            pending += vars(part).values()
+    return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing trace over and over."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _as_tuple(value: Any) -> Any:

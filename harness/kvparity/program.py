@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,8 @@ from kvscenarios.steps import (
 class Op:
     """One operation: the step it belongs to, and which of the step's tokens, for a decode.
 
-    `expect` stands at the last op of its step.
+    `expect` stands at the last op of its step. `refused` is the error that a hardened subject is to
+    raise here.
     """
 
     name: str
@@ -42,11 +44,8 @@ class Op:
     token: int | None
     expect: Expect | None
     makes: str | None
-
-    @property
-    def refused(self) -> str | None:
-        """The error that a hardened subject is to raise here."""
-        return self.expect.error if self.expect else None
+    targets: tuple[str, ...]
+    refused: str | None
 
 
 class Program:
@@ -133,18 +132,20 @@ _SIDES: tuple[Side, Side] = ("keys", "values")
 
 
 def _ops(scenario: Scenario) -> list[Op]:
-    ops = []
-    for index, step in enumerate(scenario.steps):
-        makes = step.as_ if isinstance(step, MakingStep) else None
-        if not isinstance(step, Decode):
-            ops.append(Op(step.op, step, index, None, step.expect, makes))
-            continue
-        last = len(step.decode[0]) - 1
-        ops += [
-            Op("decode", step, index, token, step.expect if token == last else None, None)
-            for token in range(last + 1)
-        ]
-    return ops
+    return [op for index, step in enumerate(scenario.steps) for op in _ops_of(index, step)]
+
+
+def _ops_of(index: int, step: Step) -> Iterator[Op]:
+    makes = step.as_ if isinstance(step, MakingStep) else None
+    refused = step.expect.error if step.expect else None
+    if not isinstance(step, Decode):
+        yield Op(step.op, step, index, None, step.expect, makes, step.targets, refused)
+        return
+    last = len(step.decode[0]) - 1
+    for token in range(last):
+        yield Op("decode", step, index, token, None, None, step.targets, None)
+    if last >= 0:
+        yield Op("decode", step, index, last, step.expect, None, step.targets, refused)
 
 
 def _geometries(scenario: Scenario) -> dict[str, Geometry]:

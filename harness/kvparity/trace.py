@@ -52,7 +52,7 @@ class _Absent:
 ABSENT = _Absent()
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """One operation and what was seen after it.
 

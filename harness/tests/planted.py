@@ -368,7 +368,7 @@ def always_an_array__create_attention_mask(N, offset, return_array, window_size)
 
 @fault("prompt/*", "returned")
 def trims_what_it_can__trim_prompt_cache(cache, num_tokens):
-    return [layer.trim(num_tokens) for layer in cache][0] if cache else 0
+    return max((layer.trim(num_tokens) for layer in cache), default=0)
 
 
 @fault("prompt/*", "returned")

@@ -6,9 +6,10 @@ put into one form here; what it does not offer raises Unsupported, which is not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
@@ -97,15 +98,12 @@ class Face:
         keys, values = fetch() if fetch is not None else cache.state[:2]
         return keys, values
 
-    def allocated_nbytes(self, cache: Any) -> int:
-        """Bytes of the buffers. Raises Unsupported (releases before 0.31.1)."""
-        if hasattr(type(cache), "allocated_nbytes"):
-            allocated: int = cache.allocated_nbytes
-            return allocated
-        if not hasattr(type(cache), "nbytes"):
-            raise Unsupported(f"{type(cache).__name__} of {self.name} has no nbytes")
-        nbytes: int = cache.nbytes
-        return nbytes
+    def allocated_getter(self, cache: Any) -> Callable[[Any], int]:
+        """How the bytes of the buffers are read. Raises Unsupported (releases before 0.31.1)."""
+        for name in ("allocated_nbytes", "nbytes"):
+            if hasattr(type(cache), name):
+                return attrgetter(name)
+        raise Unsupported(f"{type(cache).__name__} of {self.name} has no nbytes")
 
     def state_count(self, cache: Any) -> int:
         """Arrays in the state. Raises Unsupported where the state carries numbers too (0.32.0)."""

@@ -1,0 +1,90 @@
+"""What holding two caches against each other costs, over driving both of them bare.
+
+A differential run drives subject and reference, observes everything after every step, and compares.
+A bare drive calls `update_and_fetch` and evaluates what it returns, as a decode loop does. Both are
+given inputs painted beforehand, in one process, in turn; the median ratio of the rounds is printed.
+
+    python benchmarks/differential_run.py [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import mlx.core as mx
+from kvparity import ledger, subjects
+from kvparity.judge import judge
+from kvparity.observe import LEVELS
+from kvparity.operations import make
+from kvparity.program import Program
+from kvscenarios import load_text
+from rich.console import Console
+from rich.table import Table
+
+BUDGETS = {"standard": 0.85, "rotating": 0.85, "concatenate": 1.2}
+CACHES = {
+    "standard": "{kind: standard}",
+    "rotating": "{kind: rotating, max_size: 64, keep: 4}",
+    "concatenate": "{kind: concatenate}",
+}
+STEPS = "[{update: 0..15}, {decode: 16..271}, {update: 272..287}, {decode: 288..415}]"
+
+
+def program(kind: str) -> Program:
+    """Prefill and decode: across the first growth of a buffer, and several turns of a ring."""
+    text = f"family: b\nscenarios:\n  - name: b\n    cache: {CACHES[kind]}\n    steps: {STEPS}\n"
+    return Program(load_text(text)[0])
+
+
+def differential(
+    program: Program, subject: subjects.Implementation, reference: subjects.Implementation
+) -> None:
+    """Drive both, observe all, compare."""
+    traces = subject.driver.play(program), reference.driver.play(program, aside=True)
+    verdict = judge(
+        program, *traces, levels=LEVELS, typed_errors=True, ledger=ledger.Ledger((), None)
+    ).verdict
+    assert verdict == "conform", verdict
+
+
+def bare(program: Program, implementation: subjects.Implementation) -> None:
+    """Drive one side, evaluating each step, and look at nothing."""
+    cache = make(implementation.face, program.scenario.specs["cache"])
+    for keys, values in program.inputs():
+        mx.eval(cache.update_and_fetch(keys, values))
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """How long the work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a row a kind."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds: int = parser.parse_args().rounds
+    subject, reference = subjects.resolve("kvimpl"), subjects.resolve("mlx-lm")
+    table = Table("kind", "bare drives, us a step", "differential run", "ratio", "budget")
+    for kind, budget in BUDGETS.items():
+        plan = program(kind)
+        ratios, drives, runs = [], [], []
+        for _ in range(rounds + 1):
+            drive = seconds(lambda plan=plan: (bare(plan, subject), bare(plan, reference)))
+            run = seconds(lambda plan=plan: differential(plan, subject, reference))
+            ratios.append(run / drive)
+            drives.append(drive / len(plan.ops) * 1e6)
+            runs.append(run / len(plan.ops) * 1e6)
+        figures = (statistics.median(numbers[1:]) for numbers in (drives, runs, ratios))
+        drive, run, ratio = figures
+        table.add_row(kind, f"{drive:.1f}", f"{run:.1f}", f"{ratio:.2f}", f"<= {budget:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
