@@ -124,10 +124,16 @@ class Drawing:
     facts: tuple[Fact, ...] = ()
 
     @property
+    def differing(self) -> list[str]:
+        """The names of what differs in it."""
+        parts: tuple[Strip | Grid, ...] = (*self.strips, *self.grids)
+        names = [part.heading for part in parts if part.differs]
+        return names + [fact.name for fact in self.facts if fact.differs]
+
+    @property
     def differs(self) -> bool:
         """Whether anything in it does."""
-        parts: tuple[Strip | Grid | Fact, ...] = (*self.strips, *self.grids, *self.facts)
-        return any(part.differs for part in parts)
+        return bool(self.differing)
 
 
 @dataclass(frozen=True)
@@ -150,9 +156,15 @@ class Picture:
     """What the reference did on a copy, where the subject was to refuse."""
 
     @property
+    def differing(self) -> list[str]:
+        """The names of what differs, what it gave back first."""
+        names = [name for cache in self.caches for name in cache.drawing.differing]
+        return list(dict.fromkeys([*self.outcome.differing, *names]))
+
+    @property
     def differs(self) -> bool:
         """Whether anything differs."""
-        return self.outcome.differs or any(cache.drawing.differs for cache in self.caches)
+        return bool(self.differing)
 
 
 class Ring(NamedTuple):

@@ -174,7 +174,8 @@ def _rows(picture: Picture, *, several: bool) -> Iterator[list[Text]]:
     start = [str(op.step), op.label]
     for cache in picture.caches or (None,):
         drawing = cache.drawing if cache is not None else Drawing()
-        marks = _marks(picture, drawing)
+        returned = ["returned"] if picture.outcome.differs else []
+        marks = ", ".join([*returned, *drawing.differing])
         for side in SIDES if marks else (BOTH,):
             named = [cache.name if cache is not None else ""] if several else []
             texts = [_text(text) for text in (*start, *named, side)]
@@ -237,12 +238,3 @@ def _spoken(drawing: Drawing, side: str) -> list[list[str]]:
         for line in strip.lines
         if line.side in (side, BOTH)
     ]
-
-
-def _marks(picture: Picture, drawing: Drawing) -> str:
-    """What differs, by name."""
-    parts = (*drawing.strips, *drawing.grids)
-    names = ["returned"] if picture.outcome.differs else []
-    names += [part.heading for part in parts if part.differs]
-    names += [fact.name for fact in drawing.facts if fact.differs and fact.name not in names]
-    return ", ".join(names)

@@ -51,6 +51,8 @@ def plain(text: str, keep: str = "") -> str:
     Names and messages come from strangers: none of them may steer a terminal or reorder a page.
     Characters in `keep` stay.
     """
+    if text.isprintable():
+        return text
     return "".join(
         char if char in keep or unicodedata.category(char) not in _INVISIBLE else _spelled(char)
         for char in text
@@ -228,6 +230,8 @@ def _leaf(
             if number != other:
                 return f"{name}, number {index}: {left[0]} {number}, {right[0]} {other}"
         return f"{name}: the first {len(mine.numbers)} numbers agree, later ones do not"
+    if not _same_form(left, right):
+        return f"{name}: {left[0]} {_form(left)}, {right[0]} {_form(right)}"
     return f"{name}: {left[0]} {in_words(mine)}, {right[0]} {in_words(theirs)}"
 
 
