@@ -132,7 +132,13 @@ class _Judge:
         op = self._op(index)
         declared = None
         if what != "stop":
-            declared = self.ledger.declare(self.program.scenario, op.name, field, kind)
+            declared = self.ledger.declare(
+                self.program.scenario,
+                op.name,
+                field,
+                kind,
+                subject_failed=what in {"fact", "promise"} and rest.get("side") == "subject",
+            )
         return Finding(
             what=what,
             index=index,

@@ -95,10 +95,22 @@ class Ledger:
         self._found: set[str] = set()
 
     def declare(
-        self, scenario: Scenario, operation: str, field: str, kind: str | None
+        self,
+        scenario: Scenario,
+        operation: str,
+        field: str,
+        kind: str | None,
+        *,
+        subject_failed: bool = False,
     ) -> str | None:
-        """The id of the entry that declares this difference, which thereby counts as found."""
+        """The id of the entry that declares this difference, which thereby counts as found.
+
+        `subject_failed`: it is no difference, but the subject does not meet what the scenario pins.
+        An entry that blames the reference, or praises the subject, says nothing for that.
+        """
         for entry in self.entries:
+            if subject_failed and entry.why != "by-design":
+                continue
             if entry.covers(scenario, operation, field, kind):
                 self._found.add(entry.id)
                 return entry.id
