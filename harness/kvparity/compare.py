@@ -46,7 +46,7 @@ def differences(
                 refused=True,
             )
             return
-        if "returned" in levels and not aside and mine.returned != theirs.returned:
+        if "returned" in levels and not aside and not same(mine.returned, theirs.returned):
             yield Difference(index, "returned", None, "returned", mine.returned, theirs.returned)
         yield from _held(index, mine, theirs, levels)
 
@@ -54,7 +54,7 @@ def differences(
 def _held(
     index: int, mine: Entry, theirs: Entry, levels: Collection[Level]
 ) -> Iterator[Difference]:
-    if mine.held == theirs.held:
+    if mine.held == theirs.held and _types(mine) == _types(theirs):
         return
     for name in dict.fromkeys([*mine.held, *theirs.held]):
         ours, other = mine.held.get(name), theirs.held.get(name)
@@ -72,15 +72,21 @@ def _held(
                 yield Difference(index, LEVEL_OF[field], name, field, value, against)
 
 
+def _types(entry: Entry) -> list[type]:
+    return [type(value) for held in entry.held.values() for value in held.values]
+
+
 def _presence(held: object) -> str:
     return "there" if held is not None else "not there"
 
 
 def same(value: Any, other: Any) -> bool:
     """Equality of two observed values: `1` is not `True`, and two raised errors are alike."""
-    if isinstance(value, Raised) and isinstance(other, Raised):
-        return True
-    return type(value) is type(other) and bool(value == other)
+    if type(value) is not type(other):
+        return False
+    if type(value) is tuple:
+        return len(value) == len(other) and all(map(same, value, other))
+    return type(value) is Raised or bool(value == other)
 
 
 def place(subject: Any, reference: Any) -> dict[str, int]:

@@ -23,6 +23,7 @@ Side = Literal["keys", "values"]
 _FIRST = {"float32": 1, "float16": 0x0400, "bfloat16": 0x0080}
 _END = {"float32": 1 << 24, "float16": 0x7C00, "bfloat16": 0x7F80}
 _FORMAT = {"float32": "f", "float16": "H", "bfloat16": "H"}
+_WIDTH = {"float32": 4, "float16": 2, "bfloat16": 2}
 _SIGN = 0x8000
 
 UNWRITTEN = "·"
@@ -86,58 +87,58 @@ class Paint:
         other way round, `3*` where token 3 is there in the wrong lanes, `?` otherwise.
         """
         batch, heads, length, lanes = array.shape
-        codes = _codes(array)
-        if codes is None:
+        if array.dtype not in _FORMAT:
             return [[UNREADABLE] * length for _ in range(batch)]
+        data, width = array.data, lanes * _WIDTH[array.dtype]
+        known = self._known.setdefault((array.dtype, heads, lanes, side), {})
         found: list[list[int | str]] = []
         for row in range(batch):
             slots: list[int | str] = []
             for slot in range(length):
-                start = [((row * heads + head) * length + slot) * lanes for head in range(heads)]
-                slots.append(self._cell([codes[at : at + lanes] for at in start], side))
+                starts = [((row * heads + head) * length + slot) * width for head in range(heads)]
+                painted = b"".join([data[start : start + width] for start in starts])
+                cell = known.get(painted)
+                if cell is None:
+                    cell = known[painted] = self._cell(_codes(painted, array.dtype), lanes, side)
+                slots.append(cell)
             found.append(slots)
         return found
 
-    def _cell(self, heads: list[list[int]], side: Side) -> int | str:
-        flat = [code for lanes in heads for code in lanes]
-        if not any(flat):
+    @cached_property
+    def _known(self) -> dict[tuple[str, int, int, Side], dict[bytes, int | str]]:
+        """Slots read before: a token stands in the same lanes step after step."""
+        return {}
+
+    def _cell(self, codes: list[int] | None, lanes: int, side: Side) -> int | str:
+        if codes is None:
+            return UNREADABLE
+        if not any(codes):
             return UNWRITTEN
         sign = 1 if side == "keys" else -1
-        if all(code * sign < 0 for code in flat):
+        if all(code * sign < 0 for code in codes):
             other: Side = "values" if side == "keys" else "keys"
-            inner = self._cell(heads, other)
-            return f"{'v' if side == 'keys' else 'k'}{inner}"
-        if not all(code * sign > 0 for code in flat):
+            return f"{'v' if side == 'keys' else 'k'}{self._cell(codes, lanes, other)}"
+        if not all(code * sign > 0 for code in codes):
             return UNREADABLE
-        tokens = {(abs(code) - 1) // self.radix for code in flat}
+        tokens = {(abs(code) - 1) // self.radix for code in codes}
         if len(tokens) > 1:
             return UNREADABLE
         token = tokens.pop()
-        origin = (abs(flat[0]) - 1) % self.radix // (self.heads * self.lanes)
-        start = token * self.radix + origin * self.heads * self.lanes + 1
+        row = self.heads * self.lanes
+        start = (abs(codes[0]) - 1) // row * row + 1
         expected = [
-            sign * (start + head * self.lanes + lane)
-            for head, lanes in enumerate(heads)
-            for lane in range(len(lanes))
+            sign * (start + at // lanes * self.lanes + at % lanes) for at in range(len(codes))
         ]
-        return token if flat == expected else f"{token}*"
+        return token if codes == expected else f"{token}*"
 
 
-def _codes(array: Frozen) -> list[int] | None:
-    """Signed numbers, token 0's first lane being 1; None where the array is not painted."""
-    dtype, shape, data = array
-    if len(shape) != 4 or dtype not in _FORMAT:
-        return None
-    count = len(data) // (4 if dtype == "float32" else 2)
-    raw = struct.unpack(f"<{count}{_FORMAT[dtype]}", data)
+def _codes(data: bytes, dtype: str) -> list[int] | None:
+    """Signed numbers, token 0's first lane being 1; None where these are no paint."""
+    raw = struct.unpack(f"<{len(data) // _WIDTH[dtype]}{_FORMAT[dtype]}", data)
     if dtype == "float32":
-        return [int(x) if x == int(x) else 0 for x in raw] if _finite(raw) else None
+        return list(map(int, raw)) if all(x.is_integer() for x in raw) else None
     shift = _FIRST[dtype] - 1
     return [
-        0 if code == 0 else -((code & ~_SIGN) - shift) if code & _SIGN else code - shift
+        0 if code == 0 else shift - (code & ~_SIGN) if code & _SIGN else code - shift
         for code in raw
     ]
-
-
-def _finite(numbers: Sequence[float]) -> bool:
-    return all(abs(x) < float("inf") for x in numbers)
