@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from kvscenarios.base import Model
+from kvscenarios.base import Model, NoArguments
 from kvscenarios.model import FamilyName, Scenario
+from kvscenarios.steps import OPERATIONS
 
 PATH = Path(__file__).parent / "scenario.schema.json"
 
@@ -40,8 +41,10 @@ def scenario_schema() -> dict[str, Any]:
         del scenario["properties"][name]
     scenario["properties"]["matrix"] = _MATRIX
     scenario["properties"]["name"].pop("pattern")
-    allowing: dict[str, Any] = _allow_references(schema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **allowing}
+    steps = scenario["properties"]["steps"]
+    steps["items"] = {"anyOf": [{"enum": _bare_words()}, steps["items"]]}
+    schema["$defs"] = _allow_references(schema["$defs"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def schema_text() -> str:
@@ -49,13 +52,30 @@ def schema_text() -> str:
     return json.dumps(scenario_schema(), indent=1, sort_keys=True) + "\n"
 
 
+def _bare_words() -> list[str]:
+    """The operations that may be written as a word alone: those without arguments."""
+    return [
+        name
+        for name, step in OPERATIONS.items()
+        if any(field.annotation is NoArguments for field in step.model_fields.values())
+    ]
+
+
 def _allow_references(part: Any) -> Any:
-    """Wherever a number or a fixed word may stand, let `${name}` of a matrix stand too."""
+    """Wherever a value of a mapping or of a list may stand, let `${name}` of a matrix stand too."""
     if isinstance(part, list):
         return [_allow_references(item) for item in part]
     if not isinstance(part, dict):
         return part
-    inner = {key: _allow_references(value) for key, value in part.items()}
-    if inner.get("type") in {"integer", "boolean"} or "enum" in inner:
-        return {"anyOf": [inner, _REFERENCE]}
+    # A `${kind}` may fit several kinds, so that one of them is enough.
+    inner = {"anyOf" if k == "oneOf" else k: _allow_references(v) for k, v in part.items()}
+    if isinstance(inner.get("properties"), dict):
+        values = inner["properties"].items()
+        inner["properties"] = {name: _or_reference(value) for name, value in values}
+    if isinstance(inner.get("items"), dict):
+        inner["items"] = _or_reference(inner["items"])
     return inner
+
+
+def _or_reference(part: Any) -> Any:
+    return {"anyOf": [part, _REFERENCE]}

@@ -24,7 +24,6 @@ CellRows = tuple[tuple[Cell, ...], ...]
 UNWRITTEN = "_"
 _RANGE_SCHEMA = {"type": "string", "pattern": _RANGE.pattern}
 _ITEM_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, _RANGE_SCHEMA]}
-_ROW_SCHEMA: dict[str, Any] = {"type": "array", "items": _ITEM_SCHEMA}
 
 
 def _spell_out(item: object, *, unwritten: bool) -> list[Cell]:
@@ -79,8 +78,8 @@ def _parse_cells(value: object) -> object:
 
 def _schema(description: str, item: dict[str, Any]) -> WithJsonSchema:
     row = {"type": "array", "items": item}
-    rows = {"type": "array", "items": {"anyOf": [row, _RANGE_SCHEMA]}}
-    return WithJsonSchema({"description": description, "anyOf": [_RANGE_SCHEMA, row, rows]})
+    rows = {"type": "array", "items": {"anyOf": [row, item]}}
+    return WithJsonSchema({"description": description, "anyOf": [item, row, rows]})
 
 
 Tokens = Annotated[
