@@ -136,11 +136,11 @@ def options(
 
 def _do(command: Callable[..., int], *args: Any, **options: Any) -> None:
     """Run a command and leave with its exit code; a user's mistake is one clear message."""
-    from kvparity.mistakes import exit_code_of
-
     try:
         code = command(*args, **options)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told apart there
+        from kvparity.mistakes import exit_code_of
+
         code = exit_code_of(error)
     sys.stdout.flush()
     raise typer.Exit(code)
