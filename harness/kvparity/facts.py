@@ -22,15 +22,20 @@ class Miss:
     actual: Any
 
 
-def misses(program: Program, trace: Trace, *, errors: bool) -> Iterator[Miss]:
+def misses(
+    program: Program, trace: Trace, *, errors: bool, hardened_subject: bool
+) -> Iterator[Miss]:
     """The facts that this trace does not meet.
 
-    `errors` says whether `expect: {error: ...}` counts: it does for a hardened subject. A fact that
-    the implementation has not is passed over.
+    `errors` says whether `expect: {error: ...}` counts: it does for a hardened subject. Where the
+    subject is not hardened, both sides play a step that should be refused for what it does to them,
+    and no fact behind it is held. A fact that the implementation has not is passed over.
     """
     for index, (op, entry) in enumerate(zip(program.ops, trace.entries, strict=False)):
         if op.expect is None:
             continue
+        if op.refused is not None and not hardened_subject:
+            return
         if errors and op.expect.error is not None:
             name = op.expect.error
             if entry.raised is None or not entry.raised.is_a(name):

@@ -75,10 +75,12 @@ class _Judge:
                 return
 
     def misses(self, subject: Trace, reference: Trace, *, typed_errors: bool) -> Iterator[Finding]:
-        for miss in facts.misses(self.program, subject, errors=typed_errors):
-            yield self._miss(miss, "fact", "subject")
-        for miss in facts.misses(self.program, reference, errors=False):
-            yield self._miss(miss, "fact", "reference")
+        for side, trace in (("subject", subject), ("reference", reference)):
+            errors = typed_errors and side == "subject"
+            for miss in facts.misses(
+                self.program, trace, errors=errors, hardened_subject=typed_errors
+            ):
+                yield self._miss(miss, "fact", side)
         if typed_errors:
             for miss in facts.broken_promises(subject):
                 yield self._miss(miss, "promise", "subject")

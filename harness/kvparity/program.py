@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import mlx.core as mx
@@ -67,15 +68,22 @@ class Program:
         return [f"{step.op} {_argument(step, None)}".rstrip() for step in self.scenario.steps]
 
     def inputs(self) -> list[tuple[mx.array, ...]]:
-        """The arrays that each op is given, made anew and evaluated."""
-        inputs: list[tuple[mx.array, ...]] = []
+        """The arrays that each op is given, under handles of their own for whoever plays them.
+
+        What one side writes to a handle, no other side sees.
+        """
+        return [tuple([array[...] for array in arrays]) for arrays in self._painted]
+
+    @cached_property
+    def _painted(self) -> list[tuple[mx.array, ...]]:
+        painted: list[tuple[mx.array, ...]] = []
         for op in self.ops:
             if op.token is None:
-                inputs.append(tuple(self._tensors(op.step)))
+                painted.append(tuple(self._tensors(op.step)))
             elif op.token == 0:
-                inputs += self._decode_inputs(op.step)
-        mx.eval(inputs)
-        return inputs
+                painted += self._decode_inputs(op.step)
+        mx.eval(painted)
+        return painted
 
     def _geometry(self, step: Step) -> Geometry:
         if isinstance(step, FromState):
@@ -84,11 +92,9 @@ class Program:
 
     def _decode_inputs(self, step: Step) -> list[tuple[mx.array, ...]]:
         assert isinstance(step, Decode)  # noqa: S101 - narrows the type
-        length = len(step.decode[0])
-        if not length:
-            return []
+        length, geometry = len(step.decode[0]), self._geometry(step)
         keys, values = (
-            self._tensor(TokenTensor(tokens=step.decode), self._geometry(step), side)
+            self._tensor(TokenTensor.model_construct(tokens=step.decode), geometry, side)
             for side in _SIDES
         )
         return list(
@@ -112,7 +118,7 @@ class Program:
         for index, step in enumerate(self.scenario.steps):
             dtype = self._geometry(step).dtype
             specs = (
-                [TokenTensor(tokens=step.decode)]
+                [TokenTensor.model_construct(tokens=step.decode)]
                 if isinstance(step, Decode)
                 else [spec for spec, _ in _tensor_specs(step) if isinstance(spec, TokenTensor)]
             )

@@ -153,6 +153,15 @@ def test_two_untyped_sides_play_a_refused_step_as_it_is() -> None:
     assert verdict_on(steps, subject=REFERENCE[0]).verdict == "conform"
 
 
+def test_no_fact_is_held_behind_a_step_that_two_untyped_sides_played_for_real() -> None:
+    steps = (
+        "[{update: [1]}, {trim: -1, expect: {error: OutOfRangeError}}, "
+        "{update: [2], expect: {offset: 2}}]"
+    )
+    assert verdict_on(steps, subject=REFERENCE[0]).verdict == "conform"
+    assert verdict_on(steps).verdict == "conform"
+
+
 def test_both_sides_raising_is_agreement_whatever_they_say() -> None:
     raising = module(REFERENCE[0], KVCache=Raising)
 

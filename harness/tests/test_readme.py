@@ -1,0 +1,43 @@
+"""The README's commands are the ones that CI runs, and its examples hold."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from kvscenarios import load_text
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_first_screen_has_the_two_commands() -> None:
+    first_screen = "\n".join(README.splitlines()[:24])
+    main, suite = blocks("sh")
+    assert main in first_screen
+    assert suite in first_screen
+    assert main.strip().endswith(".venv/bin/kvparity run")
+
+
+def test_ci_installs_and_tests_as_the_readme_says() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    suite = blocks("sh")[1].strip()
+    _venv, install, test = suite.split(" && ")
+    (*_, options) = install.partition("pip install -q ")
+    assert f'pip" install -q {options}\n' in script
+    assert f"\n{shlex.split(test)[0].removeprefix('.venv/bin/')}\n" in script
+
+
+def test_the_scenario_shown_is_one_that_loads() -> None:
+    (example,) = blocks("yaml")
+    assert [scenario.id for scenario in load_text(example)] == ["rotating/keeps-prefix-and-window"]
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
