@@ -35,10 +35,9 @@ _LEVELS = ("returned", "state", "internals")
 
 @dataclass(frozen=True)
 class Place:
-    """The findings at one operation, with what was pinned there and what both sides did."""
+    """An operation at which something does not hold: by side what was pinned, and what both did."""
 
-    findings: tuple[Finding, ...]
-    drawings: tuple[Drawing, ...]
+    pins: tuple[tuple[str, Drawing], ...]
     picture: Picture | None
 
 
@@ -161,20 +160,29 @@ def _story(record: Record) -> Story:
     index = _shown(record.ops, first.index) if first is not None else None
     op = next((op for op in record.ops if op.index == index), None)
     before = next((op for op in record.ops if index is not None and op.index == index - 1), None)
-    here = tuple(f for f in record.findings if first is not None and f.index == first.index)
-    facts = [finding for finding in here if finding.what in {"fact", "promise"}]
     return Story(
         record=record,
         sentences=tuple((finding, sentence(finding)) for finding in record.findings[:_FINDINGS]),
         more=max(0, len(record.findings) - _FINDINGS),
         place=Place(
-            findings=here,
-            drawings=tuple(pinned(finding, _SLOTS) for finding in facts),
+            pins=tuple((str(f.side), pinned(f, _SLOTS)) for f in _pins(record, first)),
             picture=picture(op, _SLOTS) if op is not None else None,
         ),
         before=picture(before, _SLOTS) if before is not None else None,
         trail=tuple(trail(record.ops, _TRAIL_SLOTS)),
     )
+
+
+def _pins(record: Record, first: Finding | None) -> list[Finding]:
+    """The pinned facts that do not hold at the deciding finding's operation."""
+    return [
+        finding
+        for finding in record.findings
+        if first is not None
+        and finding.index == first.index
+        and finding.what in {"fact", "promise"}
+        and (finding.declared is None) == (first.declared is None)
+    ]
 
 
 def _shown(ops: Sequence[OpView], index: int) -> int | None:

@@ -26,6 +26,8 @@ from kvreports.words import (
 BOTH = "both"
 SIDES = ("subject", "reference")
 
+FREE = "_"
+"""How a slot is drawn that is allocated behind those held."""
 NO_SLOT = "-"
 """How a slot is drawn that one side does not have."""
 
@@ -408,7 +410,7 @@ def _strip(heading: str, rows: Sequence[Sequence[int | str]], frame: _Frame) -> 
 def _slot(cell: int | str | None, *, free: bool, differs: bool, cursor: bool) -> Cell:
     if cell is None:
         kind: CellKind = "free" if free else "missing"
-        return Cell(UNWRITTEN if free else NO_SLOT, kind, differs, cursor)
+        return Cell(FREE if free else NO_SLOT, kind, differs, cursor)
     if isinstance(cell, int):
         return Cell(str(cell), "token", differs, cursor)
     return Cell(cell, "unwritten" if cell == UNWRITTEN else "odd", differs, cursor)

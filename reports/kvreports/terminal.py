@@ -73,7 +73,7 @@ def table(
     """Print what both sides hold after each op, once where they agree.
 
     Tokens stand in physical order; `[7]` differs, `>` is where the ring's cursor is, `·` is
-    unwritten, `+250` counts slots allocated behind.
+    held but was never written, `_` is allocated behind what is held, `+250` counts many of these.
     """
     console = _console()
     _say(console, name, "bold")
@@ -175,7 +175,7 @@ def _rows(picture: Picture, *, several: bool) -> Iterator[list[Text]]:
     for cache in picture.caches or (None,):
         drawing = cache.drawing if cache is not None else Drawing()
         returned = ["returned"] if picture.outcome.differs else []
-        marks = ", ".join([*returned, *drawing.differing])
+        marks = "; ".join([*returned, *drawing.differing])
         for side in SIDES if marks else (BOTH,):
             named = [cache.name if cache is not None else ""] if several else []
             texts = [_text(text) for text in (*start, *named, side)]

@@ -184,9 +184,10 @@ def sentence(finding: Finding) -> str:
         return f"the {finding.side} {_STOPS.get(finding.field, 'stopped')}: {finding.message}"
     if finding.what in {"fact", "promise"}:
         actual = finding.subject if finding.side == "subject" else finding.reference
-        pinned = "pinned" if finding.what == "fact" else "before"
-        contrast = _contrast(finding, (pinned, finding.expected), (str(finding.side), actual))
-        return f"{finding.message}: {contrast}"
+        found = str(finding.side), actual
+        if finding.what == "fact":
+            return _contrast(finding, ("pinned", finding.expected), found)
+        return f"{finding.message}: {_contrast(finding, ('before', finding.expected), found)}"
     sides = ("subject", finding.subject), ("reference", finding.reference)
     if finding.what == "refused":
         return f"{finding.message}: " + ", ".join(_outcome(*side) for side in sides)
@@ -308,7 +309,9 @@ def verdict_in_words(run: Run) -> str:
         return "Nothing was compared: no scenario was played."
     if counts.get("unsupported", 0) == total:
         return "Nothing was compared: every scenario is unsupported."
-    failing = sum(count for verdict, count in counts.items() if verdict in failing_verdicts())
+    failing = sum(counts.get(verdict, 0) for verdict in failing_verdicts())
+    if failing and failing == counts.get("reference-moved"):
+        return f"{reference} does not meet what {failing} of {_many(total)} pin."
     if failing:
         return f"{subject} does not conform to {reference}: {failing} of {_many(total)} fail."
     aside = [f"{counts[v]} {v}" for v in ("declared", "unsupported") if counts.get(v)]
