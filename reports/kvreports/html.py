@@ -26,7 +26,10 @@ from kvreports.words import MEANING, failing_verdicts, plain, sentence, verdict_
 _PAGE = Path(__file__).parent / "page"
 _SLOTS = 48
 _TRAIL_SLOTS = 24
-_DRAWN = 300
+_BEFORE = 12
+_AFTER = 4
+"""Operations of the trail: how far it reaches before and after the one that parts."""
+_DRAWN = 200
 """Scenarios drawn in full: the page of a run in which everything fails still opens."""
 _FINDINGS = 20
 """Findings of one scenario that are listed."""
@@ -169,7 +172,7 @@ def _story(record: Record) -> Story:
             picture=picture(op, _SLOTS) if op is not None else None,
         ),
         before=picture(before, _SLOTS) if before is not None else None,
-        trail=tuple(trail(record.ops, _TRAIL_SLOTS)),
+        trail=tuple(trail(_near(record.ops, index), _TRAIL_SLOTS)),
     )
 
 
@@ -183,6 +186,12 @@ def _pins(record: Record, first: Finding | None) -> list[Finding]:
         and finding.what in {"fact", "promise"}
         and (finding.declared is None) == (first.declared is None)
     ]
+
+
+def _near(ops: Sequence[OpView], index: int | None) -> list[OpView]:
+    if index is None:
+        return []
+    return [op for op in ops if -_BEFORE <= op.index - index <= _AFTER]
 
 
 def _shown(ops: Sequence[OpView], index: int) -> int | None:

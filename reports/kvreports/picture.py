@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from kvreports.model import CacheView, Finding, ListValue, OpView, SideView, TokenArray, Value
@@ -407,6 +408,7 @@ def _strip(heading: str, rows: Sequence[Sequence[int | str]], frame: _Frame) -> 
     return Strip(heading, columns, shown, keep)
 
 
+@lru_cache(maxsize=4096)
 def _slot(cell: int | str | None, *, free: bool, differs: bool, cursor: bool) -> Cell:
     if cell is None:
         kind: CellKind = "free" if free else "missing"
