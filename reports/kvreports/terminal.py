@@ -16,19 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kvreports.model import Finding, Implementation, OpView, Record, Run
-from kvreports.picture import (
-    BOTH,
-    SIDES,
-    CachePicture,
-    Cell,
-    Column,
-    Drawing,
-    Fact,
-    Line,
-    Picture,
-    at,
-    trail,
-)
+from kvreports.picture import CachePicture, Drawing, Fact, Picture, at, trail
+from kvreports.strips import BOTH, SIDES, Cell, Column, Line
 from kvreports.words import MEANING, failing_verdicts, plain, verdict_in_words
 
 _DRAWN = 3
