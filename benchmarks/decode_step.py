@@ -25,6 +25,8 @@ BLOCK = 8
 KINDS: dict[str, tuple[float, Callable[[Any, int], Any]]] = {
     "KVCache": (1.00, lambda module, _: module.KVCache()),
     "RotatingKVCache": (1.05, lambda module, context: module.RotatingKVCache(context, keep=4)),
+    "ChunkedKVCache": (1.10, lambda module, context: module.ChunkedKVCache(context)),
+    "QuantizedKVCache": (1.10, lambda module, _: module.QuantizedKVCache(64, 8)),
 }
 
 

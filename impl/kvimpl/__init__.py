@@ -5,7 +5,10 @@ mlx-lm's, bit for bit. Beyond that, an operation either happens or raises a type
 the cache as it was, no array is shared with the caller, and restored state is checked.
 """
 
+from .arrays import ArraysCache
 from .base import BaseCache, KeysValuesCache
+from .cache_list import CacheList
+from .chunked import ChunkedKVCache
 from .concatenate import ConcatenateKVCache
 from .errors import (
     ArithmeticOverflowError,
@@ -24,17 +27,22 @@ from .errors import (
 )
 from .masks import MAX_MASK_INDEX, MAX_POSITION, create_attention_mask, create_causal_mask
 from .prompt import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from .quantized import QuantizedKVCache
 from .restore import from_state
 from .rotating import RotatingKVCache
 from .standard import KVCache
+from .tokens import TokenBuffer
 
 __all__ = [
     "MAX_MASK_INDEX",
     "MAX_POSITION",
     "ArithmeticOverflowError",
+    "ArraysCache",
     "BaseCache",
     "CacheError",
+    "CacheList",
     "CapExceededError",
+    "ChunkedKVCache",
     "ConcatenateKVCache",
     "DtypeMismatchError",
     "InvariantViolationError",
@@ -45,9 +53,11 @@ __all__ = [
     "MetaParseError",
     "MissingKeyError",
     "OutOfRangeError",
+    "QuantizedKVCache",
     "RankMismatchError",
     "RotatingKVCache",
     "ShapePairMismatchError",
+    "TokenBuffer",
     "UnknownKindError",
     "can_trim_prompt_cache",
     "create_attention_mask",

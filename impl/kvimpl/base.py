@@ -1,7 +1,7 @@
 """The part of the interface that does not depend on how a kind keeps its tokens.
 
-``BaseCache`` is any cache, ``KeysValuesCache`` one that holds a single buffer of keys and one of
-values. No algorithm of a kind is here.
+``BaseCache`` is any cache, ``UnboundedCache`` one that keeps every token, ``KeysValuesCache`` one
+that holds a single buffer of keys and one of values. How a kind stores an update is not here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import mlx.core as mx
 
 from .buffers import Pair, check_pairing
 from .errors import InvariantViolationError, LengthMismatchError, OutOfRangeError
-from .masks import check_not_negative
+from .masks import Mask, check_not_negative, create_attention_mask
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,6 +101,41 @@ class BaseCache:
         return None
 
 
+class UnboundedCache(BaseCache):
+    """A cache that keeps every token, each at its own row.
+
+    Attributes:
+        offset: the number of tokens, the position of the next one.
+
+    """
+
+    offset: int
+
+    @property
+    def rope_offset(self) -> int:
+        """The position for rotary embeddings: one for all rows."""
+        return self.offset
+
+    def is_trimmable(self) -> bool:
+        """Return true: any token can be taken off."""
+        return True
+
+    def trim(self, n: int) -> int:
+        """Take up to ``n`` tokens off the end; returns how many that were.
+
+        Raises:
+            OutOfRangeError: ``n`` is negative.
+
+        """
+        n = min(self.offset, count(f"{type(self).__name__}.trim: n", n))
+        self.offset -= n
+        return n
+
+    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Mask:
+        """Return the mask for ``N`` tokens to be appended; see ``create_attention_mask``."""
+        return create_attention_mask(N, self.offset, return_array, window_size)
+
+
 class KeysValuesCache(BaseCache):
     """A cache with one buffer of keys and one of values, ``[B, n_kv_heads, rows, head_dim]``.
 
@@ -130,6 +165,11 @@ class KeysValuesCache(BaseCache):
         if self.keys is None or self.values is None:
             return 0
         return self.keys.nbytes + self.values.nbytes
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the tokens that are held."""
+        return sum(array.nbytes for array in self.state)
 
     def materialize(self) -> None:
         """Evaluate both buffers whole, so that they hold no graph any longer."""
@@ -169,15 +209,15 @@ class KeysValuesCache(BaseCache):
         if len(arrays) not in (0, 2):
             raise OutOfRangeError(f"{context}: array count", "must be 0 or 2", len(arrays))
         if not arrays:
-            self._replace(None)
+            self._replace(None, None)
             return
         keys, values = arrays
         check_pairing(context, keys, values)
-        self._replace((keys[...], values[...]))
+        self._replace(keys[...], values[...])
 
-    def _replace(self, held: Pair | None) -> None:
-        self.keys, self.values = held or (None, None)
-        self.offset = held[0].shape[2] if held else 0
+    def _replace(self, keys: mx.array | None, values: mx.array | None) -> None:
+        offset = 0 if keys is None else keys.shape[2]
+        self.keys, self.values, self.offset = keys, values, offset
 
     @classmethod
     def from_state(cls, state: Sequence[mx.array], meta_state: Sequence[str] = ()) -> Self:

@@ -7,9 +7,19 @@ That is what lets a cache build its next state aside and then commit it in plain
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import mlx.core as mx
 
-from .errors import ArithmeticOverflowError, RankMismatchError, Shape, ShapePairMismatchError
+from .errors import (
+    ArithmeticOverflowError,
+    DtypeMismatchError,
+    OutOfRangeError,
+    RankMismatchError,
+    Shape,
+    ShapePairMismatchError,
+)
 from .masks import MAX_POSITION
 
 Pair = tuple[mx.array, mx.array]
@@ -130,23 +140,77 @@ def written(context: str, held: Pair, update: Pair, start: int, stop: int) -> Pa
     # Item assignment to a handle of our own: measured faster than mx.slice_update, whose start
     # is an array and so is known to the kernel only when it runs.
     new_k, new_v = held[0][...], held[1][...]
-    _check_broadcast(context, "keys", update[0], new_k)
-    _check_broadcast(context, "values", update[1], new_v)
+    check_broadcast(f"{context}: keys", update[0].shape, _target(new_k, update[0]))
+    check_broadcast(f"{context}: values", update[1].shape, _target(new_v, update[1]))
     new_k[:, :, start:stop] = update[0]
     new_v[:, :, start:stop] = update[1]
     return new_k, new_v
 
 
-def _check_broadcast(context: str, name: str, update: mx.array, held: mx.array) -> None:
-    B, H, _, D = held.shape
-    shape = update.shape
-    if shape != (target := (B, H, shape[2], D)) and any(
-        have not in (1, want) for have, want in zip(shape, target, strict=True)
-    ):
-        raise ShapePairMismatchError(f"{context}: {name}", target, shape)
+def check_broadcast(context: str, shape: Shape, target: Shape) -> None:
+    """Refuse a shape that cannot be written to a slice of shape ``target``.
+
+    Raises:
+        ShapePairMismatchError: an axis is neither that of the target nor 1.
+
+    """
+    if shape != target and any(a not in (1, b) for a, b in zip(shape, target, strict=True)):
+        raise ShapePairMismatchError(context, target, shape)
 
 
 def _target(held: mx.array, update: mx.array) -> Shape:
     """Return the shape of the slice of ``held`` that ``update`` is to fill."""
     B, H, _, D = held.shape
     return (B, H, update.shape[2], D)
+
+
+def per_row(context: str, numbers: Sequence[int] | mx.array) -> mx.array:
+    """Return padding or lengths, one number a row, as a ``[B]`` int32 array of its own.
+
+    Raises:
+        RankMismatchError, DtypeMismatchError: not one-dimensional, not int32.
+
+    """
+    array = flat_integers(context, numbers)
+    if array.dtype != mx.int32:
+        raise DtypeMismatchError(context, "int32", str(array.dtype))
+    return array
+
+
+def row_indices(context: str, batch_indices: Sequence[int] | mx.array, B: int) -> mx.array:
+    """Return ``batch_indices`` as an array, once all of them are known to name one of ``B`` rows.
+
+    mlx does not check an index: past the end, it reads whatever lies there.
+
+    Raises:
+        OutOfRangeError: an index outside of ``-B .. B - 1``.
+        RankMismatchError, DtypeMismatchError: not a flat list of integers.
+
+    """
+    indices = flat_integers(f"{context}: batch_indices", batch_indices)
+    for index in numbers_of(indices):
+        if not -B <= index < B:
+            requirement = f"must name one of {B} rows"
+            raise OutOfRangeError(f"{context}: batch_indices", requirement, index)
+    return indices
+
+
+def flat_integers(context: str, numbers: Sequence[int] | mx.array) -> mx.array:
+    """Return ``numbers`` as a one-dimensional array of its own; without any, an int32 one.
+
+    Raises:
+        RankMismatchError, DtypeMismatchError: not one-dimensional, not integers.
+
+    """
+    array = numbers[...] if isinstance(numbers, mx.array) else mx.array(list(numbers))
+    array = array if array.size else array.astype(mx.int32)
+    if array.ndim != 1:
+        raise RankMismatchError(f"{context} must be 1-D", array.ndim, array.shape)
+    if not mx.issubdtype(array.dtype, mx.integer):
+        raise DtypeMismatchError(context, "int32", str(array.dtype))
+    return array
+
+
+def numbers_of(array: mx.array) -> list[int]:
+    """Return the numbers in a ``[B]`` array of integers, evaluating it."""
+    return cast("list[int]", array.tolist())

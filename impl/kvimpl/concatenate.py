@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from .base import KeysValuesCache, count
+from .base import KeysValuesCache, UnboundedCache
 from .buffers import Pair, check_pairing, check_update, joined, rows
-from .masks import Mask, create_attention_mask
 
 
-class ConcatenateKVCache(KeysValuesCache):
+class ConcatenateKVCache(UnboundedCache, KeysValuesCache):
     """Keeps every token, in buffers of exactly their length."""
 
     reference_class_name = "ConcatenateKVCache"
@@ -55,27 +54,3 @@ class ConcatenateKVCache(KeysValuesCache):
         """Return all tokens; see ``KeysValuesCache``."""
         keys, values = self._held("ConcatenateKVCache.keys_and_values")
         return rows(keys, self.offset), rows(values, self.offset)
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of the tokens that are held."""
-        return sum(array.nbytes for array in self.state)
-
-    def is_trimmable(self) -> bool:
-        """Return true: any token can be taken off."""
-        return True
-
-    def trim(self, n: int) -> int:
-        """Take up to ``n`` tokens off the end; returns how many that were.
-
-        Raises:
-            OutOfRangeError: ``n`` is negative.
-
-        """
-        n = min(self.offset, count("ConcatenateKVCache.trim: n", n))
-        self.offset -= n
-        return n
-
-    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Mask:
-        """Return the mask for ``N`` tokens to be appended; see ``create_attention_mask``."""
-        return create_attention_mask(N, self.offset, return_array, window_size)

@@ -1,20 +1,24 @@
 """Restoring a cache by the class name that came with its state.
 
-Files carry mlx-lm's class names; the aliases are the names that ports give to the same kinds.
+Files carry mlx-lm's class names; the aliases are the names that ports, and earlier releases of
+mlx-lm, give to the same kinds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import mlx.core as mx
-
+from .arrays import ArraysCache
+from .cache_list import CacheList
+from .chunked import ChunkedKVCache
 from .concatenate import ConcatenateKVCache
 from .errors import UnknownKindError
+from .quantized import QuantizedKVCache
 from .rotating import RotatingKVCache
 from .standard import KVCache
 
-KINDS: dict[str, type[KVCache] | type[ConcatenateKVCache] | type[RotatingKVCache]] = {
+KINDS: dict[str, Any] = {
     "KVCache": KVCache,
     "KvCache": KVCache,
     "KVCacheSimple": KVCache,
@@ -24,12 +28,19 @@ KINDS: dict[str, type[KVCache] | type[ConcatenateKVCache] | type[RotatingKVCache
     "ConcatenateKvCache": ConcatenateKVCache,
     "RotatingKVCache": RotatingKVCache,
     "RotatingKvCache": RotatingKVCache,
+    "ChunkedKVCache": ChunkedKVCache,
+    "ChunkedKvCache": ChunkedKVCache,
+    "QuantizedKVCache": QuantizedKVCache,
+    "QuantizedKvCache": QuantizedKVCache,
+    "StandardQuantizedKvCache": QuantizedKVCache,
+    "ArraysCache": ArraysCache,
+    "MambaCache": ArraysCache,
+    "CacheList": CacheList,
 }
+"""Every class name that a state may come with."""
 
 
-def from_state(
-    kind: str, state: Sequence[mx.array], meta_state: Sequence[str] = ()
-) -> KVCache | ConcatenateKVCache | RotatingKVCache:
+def from_state(kind: str, state: Sequence[Any], meta_state: Sequence[Any] = ()) -> Any:
     """Return a cache of the class called ``kind`` with this ``state`` and ``meta_state``.
 
     Raises:
@@ -38,5 +49,5 @@ def from_state(
 
     """
     if kind not in KINDS:
-        raise UnknownKindError("from_state", kind, tuple(KINDS))
+        raise UnknownKindError("from_state", str(kind), tuple(KINDS))
     return KINDS[kind].from_state(state, meta_state)

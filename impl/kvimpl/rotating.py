@@ -144,6 +144,11 @@ class RotatingKVCache(KeysValuesCache):
         """Return how many tokens are within the window."""
         return min(self.offset, self.max_size)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the ring, filled or not."""
+        return self.allocated_nbytes
+
     def is_trimmable(self) -> bool:
         """Tell whether the window is not full yet: after that, what a trim brings back is gone."""
         return self.offset < self.max_size
@@ -235,9 +240,9 @@ class RotatingKVCache(KeysValuesCache):
             raise OutOfRangeError(f"{context}: _idx", requirement, idx)
         self.keep, self.max_size, self.offset, self._idx = keep, max_size, offset, idx
 
-    def _replace(self, held: Pair | None) -> None:
+    def _replace(self, keys: mx.array | None, values: mx.array | None) -> None:
         # Offset and cursor come with the metadata.
-        self.keys, self.values = held or (None, None)
+        self.keys, self.values = keys, values
 
     @classmethod
     def from_state(cls, state: Sequence[mx.array], meta_state: Sequence[str] = ()) -> Self:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from .base import KeysValuesCache, count
+from .base import KeysValuesCache, UnboundedCache
 from .buffers import Pair, check_update, rows, with_room, written
-from .masks import Mask, create_attention_mask
+from .quantized import QuantizedKVCache, check_quantizable, check_quantization
 
 
-class KVCache(KeysValuesCache):
+class KVCache(UnboundedCache, KeysValuesCache):
     """Keeps every token.
 
     Attributes:
@@ -67,28 +67,21 @@ class KVCache(KeysValuesCache):
         """Return the number of tokens."""
         return self.offset
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of the tokens that are held."""
-        if self.keys is None or not (allocated := self.keys.shape[2]):
-            return 0
-        return self.allocated_nbytes // allocated * self.offset
-
-    def is_trimmable(self) -> bool:
-        """Return true: any token can be taken off."""
-        return True
-
-    def trim(self, n: int) -> int:
-        """Take up to ``n`` tokens off the end; returns how many that were.
+    def to_quantized(self, group_size: int = 64, bits: int = 4) -> QuantizedKVCache:
+        """Return a quantized cache of the same tokens; this one stays as it is.
 
         Raises:
-            OutOfRangeError: ``n`` is negative.
+            OutOfRangeError: a group size or bit width that mlx does not quantize to, or a head_dim
+                that is not a multiple of the group size.
+            DtypeMismatchError: the buffers are not floating.
 
         """
-        n = min(self.offset, count("KVCache.trim: n", n))
-        self.offset -= n
-        return n
-
-    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Mask:
-        """Return the mask for ``N`` tokens to be appended; see ``create_attention_mask``."""
-        return create_attention_mask(N, self.offset, return_array, window_size)
+        context = "KVCache.to_quantized"
+        check_quantization(context, group_size, bits)
+        quantized = QuantizedKVCache(group_size, bits)
+        if self.keys is not None and self.values is not None:
+            check_quantizable(context, self.keys, self.values, group_size)
+            quantized.keys = mx.quantize(self.keys, group_size=group_size, bits=bits)
+            quantized.values = mx.quantize(self.values, group_size=group_size, bits=bits)
+            quantized.offset = self.offset
+        return quantized

@@ -1,5 +1,6 @@
 """No array is shared: what is handed out never changes, what is handed in is never written to."""
 
+import mlx.core as mx
 import pytest
 
 import kvimpl
@@ -8,8 +9,10 @@ KINDS = {
     "KVCache": kvimpl.KVCache,
     "ConcatenateKVCache": kvimpl.ConcatenateKVCache,
     "RotatingKVCache": lambda: kvimpl.RotatingKVCache(6, keep=2),
+    "ChunkedKVCache": lambda: kvimpl.ChunkedKVCache(6),
+    "QuantizedKVCache": lambda: kvimpl.QuantizedKVCache(32, 4),
 }
-GEOMETRY = {"B": 2, "H": 2, "D": 3, "Dv": 2}
+GEOMETRY = {"B": 2, "H": 2, "D": 32, "Dv": 64}
 # Prefill, single tokens, and several at once over a full ring.
 SIZES = [4, 1, 1, 1, 3, *[1] * 8, 2, 1, 5, *[1] * 6]
 
@@ -27,6 +30,8 @@ def drive(cache, paint, handle=lambda given, returned: None):
         given = paint(range(token, token + S), **GEOMETRY)
         token += S
         handle(given, cache.update_and_fetch(*given))
+        if isinstance(cache, kvimpl.ChunkedKVCache):
+            cache.maybe_trim_front()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,7 +58,10 @@ def test_what_was_handed_out_is_right_even_if_first_evaluated_at_the_end(kind, p
 
 def overwrite(arrays):
     for array in arrays:
-        array[...] = 99
+        if isinstance(array, mx.array):
+            array[...] = 99
+        else:
+            overwrite(array)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +93,7 @@ def test_what_was_handed_in_is_not_written_to(kind, paint, bits):
         assert bits(given) == then
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "QuantizedKVCache"])
 def test_a_state_that_was_set_is_shared_in_neither_direction(kind, paint, bits):
     given = list(paint(range(4), **GEOMETRY))
     before = bits(given)
@@ -99,6 +107,18 @@ def test_a_state_that_was_set_is_shared_in_neither_direction(kind, paint, bits):
     held = bits(cache.keys)
     overwrite(given)
     assert bits(cache.keys) == held
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_restoring_from_a_live_state_shares_nothing(kind, paint, snapshot):
+    cache = new(kind)
+    drive(cache, paint)
+    state = cache.state
+    twin = kvimpl.from_state(kind, state, cache.meta_state)
+    before = snapshot(twin)
+    overwrite(state)
+    cache.update_and_fetch(*paint([90], **GEOMETRY))
+    assert snapshot(twin) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -162,6 +162,15 @@ def test_a_window_over_everything_hides_nothing(window, bits):
     assert bits(kvimpl.create_causal_mask(4, 0, window)) == bits(kvimpl.create_causal_mask(4))
 
 
+@pytest.mark.parametrize("make", [kvimpl.KVCache, rings])
+@pytest.mark.parametrize(
+    "arguments", [{"N": -1}, {"N": 2, "window_size": -1}, {"N": 2**24 + 1, "return_array": True}]
+)
+def test_the_mask_of_a_cache_takes_no_number_out_of_range(make, arguments):
+    with pytest.raises(kvimpl.OutOfRangeError):
+        make().make_mask(**arguments)
+
+
 @pytest.mark.parametrize("arguments", [(-1, 0, None), (1, -1, None), (1, 0, -1)])
 def test_a_mask_takes_no_negative_number(arguments):
     with pytest.raises(kvimpl.OutOfRangeError):
