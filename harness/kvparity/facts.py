@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,24 @@ def _actual(fact: str, entry: Entry, held: Held | None, paint: Paint) -> Any:
     if fact in _READERS:
         return _READERS[fact](entry, held, paint)
     if fact in entry.extra:
-        return entry.extra[fact]
-    return ABSENT if held is None else held.get(fact)
+        return _plain(entry.extra[fact])
+    return ABSENT if held is None else _plain(held.get(fact))
+
+
+def _plain(value: Any) -> Any:
+    """A flat array of whole numbers as a tuple of them: offsets and paddings, a row each."""
+    if isinstance(value, Frozen) and len(value.shape) == 1 and value.dtype in {"int32", "int64"}:
+        width = 4 if value.dtype == "int32" else 8
+        code = "i" if width == 4 else "q"
+        return struct.unpack(f"<{len(value.data) // width}{code}", value.data)
+    return value
+
+
+def _slots(_entry: Entry, held: Held | None, paint: Paint) -> Any:
+    slots = ABSENT if held is None else held.get("slots")
+    if not isinstance(slots, tuple):
+        return slots
+    return tuple(None if slot is None else _cells(slot, "keys", paint) for slot in slots)
 
 
 def _cells(array: Any, side: Side, paint: Paint) -> Any:
@@ -112,6 +129,7 @@ _READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
     "keys": _held_cells("keys"),
     "values": _held_cells("values"),
     "fetched": _fetched,
+    "slots": _slots,
     "shape": lambda _entry, held, _paint: _shape_of(held.get("keys") if held else ABSENT),
     "dtype": lambda _entry, held, _paint: getattr(
         held.get("keys") if held else None, "dtype", None
@@ -141,4 +159,9 @@ def _meets(fact: str, expected: Any, actual: Any) -> bool:
         if len(rows) == 1 and isinstance(actual, list):
             rows = rows * len(actual)
         return bool(rows == actual)
+    if fact == "slots":
+        return len(actual) == len(expected) and all(
+            have is None if want is None else have is not None and _meets("keys", want, have)
+            for want, have in zip(expected, actual, strict=True)
+        )
     return type(actual) is type(expected) and bool(actual == expected)

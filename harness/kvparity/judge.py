@@ -8,12 +8,12 @@ from typing import Any
 
 from kvparity import facts
 from kvparity.compare import Difference, differences, place
-from kvparity.ledger import Ledger
+from kvparity.ledger import Found, Ledger
 from kvparity.observe import LEVEL_OF, Level
 from kvparity.program import Op, Program
 from kvparity.trace import Raised, Trace
 from kvparity.views import viewed
-from kvreports.model import Finding, Verdict
+from kvreports.model import Finding, RaisedValue, Verdict
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,15 @@ class _Judge:
         op = self._op(index)
         declared = None
         if what != "stop":
-            declared = self.ledger.declare(
-                self.program.scenario,
+            raised = rest.get("reference")
+            found = Found(
                 op.name,
                 field,
                 kind,
+                raised.raised if isinstance(raised, RaisedValue) else None,
                 subject_failed=what in {"fact", "promise"} and rest.get("side") == "subject",
             )
+            declared = self.ledger.declare(self.program.scenario, found)
         return Finding(
             what=what,
             index=index,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, Field, ValidationError
@@ -42,6 +42,16 @@ def _not_blank(text: str) -> str:
     return text
 
 
+class Found(NamedTuple):
+    """A difference, or a fact that a side does not meet, as entries are matched with it."""
+
+    operation: str
+    field: str
+    kind: str | None = None
+    reference_raised: str | None = None
+    subject_failed: bool = False
+
+
 class Match(Model):
     """What an entry covers; what is left out covers everything."""
 
@@ -49,6 +59,7 @@ class Match(Model):
     kind: str | None = None
     operation: str | None = None
     field: str | None = None
+    reference_raises: str | None = None
 
 
 class Entry(Model):
@@ -72,14 +83,15 @@ class Entry(Model):
         """Whether the entry's glob takes in the scenario."""
         return fnmatchcase(scenario.id, self.match.scenario)
 
-    def covers(self, scenario: Scenario, operation: str, field: str, kind: str | None) -> bool:
-        """Whether the entry declares a difference in this field after this operation."""
+    def covers(self, scenario: Scenario, found: Found) -> bool:
+        """Whether the entry declares what was found in the scenario."""
         match = self.match
         return (
             self.concerns(scenario)
-            and match.operation in (None, operation)
-            and match.field in (None, field)
-            and match.kind in (None, kind)
+            and match.operation in (None, found.operation)
+            and match.field in (None, found.field)
+            and match.kind in (None, found.kind)
+            and match.reference_raises in (None, found.reference_raised)
         )
 
 
@@ -94,24 +106,16 @@ class Ledger:
         self.entries = tuple(entry for entry in entries if entry.holds_at(version))
         self._found: set[str] = set()
 
-    def declare(
-        self,
-        scenario: Scenario,
-        operation: str,
-        field: str,
-        kind: str | None,
-        *,
-        subject_failed: bool = False,
-    ) -> str | None:
-        """The id of the entry that declares this difference, which thereby counts as found.
+    def declare(self, scenario: Scenario, found: Found) -> str | None:
+        """The id of the entry that declares this, which thereby counts as found.
 
-        `subject_failed`: it is no difference, but the subject does not meet what the scenario pins.
-        An entry that blames the reference, or praises the subject, says nothing for that.
+        Where the subject fails to meet what the scenario pins, an entry that blames the reference,
+        or praises the subject, says nothing.
         """
         for entry in self.entries:
-            if subject_failed and entry.why != "by-design":
+            if found.subject_failed and entry.why != "by-design":
                 continue
-            if entry.covers(scenario, operation, field, kind):
+            if entry.covers(scenario, found):
                 self._found.add(entry.id)
                 return entry.id
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, methodcaller
+from types import NoneType
 from typing import Any, Literal, NamedTuple
 
 import mlx.core as mx
@@ -84,10 +85,56 @@ _RING = (
     Field("keep", "state", _attribute("keep")),
     Field("idx", "internals", _attribute("_idx")),
 )
+_ROWS = (
+    Field("left_padding", "internals", _attribute("left_padding")),
+    Field("idx", "internals", _attribute("_idx")),
+)
+_OUTSIDE = (
+    Field("empty", "state", _method("empty")),
+    Field("size", "state", _method("size")),
+    Field("trimmable", "state", _method("is_trimmable")),
+)
+_ALLOCATED = _BUFFERS[1:]
 FIELDS: dict[str, tuple[Field, ...]] = {
     "standard": (*_COMMON, *_BUFFERS),
     "concatenate": (*_COMMON, *_BUFFERS),
     "rotating": (*_COMMON, *_RING, *_BUFFERS),
+    "chunked": (
+        *_COMMON,
+        Field("chunk_size", "state", _attribute("chunk_size")),
+        Field("start_position", "internals", _attribute("start_position")),
+        *_BUFFERS,
+    ),
+    "quantized": (
+        *_COMMON,
+        Field("group_size", "state", _attribute("group_size")),
+        Field("bits", "state", _attribute("bits")),
+        *_ALLOCATED,
+    ),
+    "batch": (*_COMMON, *_ROWS, *_BUFFERS),
+    "batch_rotating": (
+        *_COMMON,
+        *_ROWS,
+        Field("max_size", "state", _attribute("max_size")),
+        Field("offset_of_all", "internals", _attribute("_offset")),
+        Field("rotated", "internals", _attribute("rotated")),
+        *_BUFFERS,
+    ),
+    "arrays": (
+        Field("slots", "state", _attribute("cache")),
+        *_OUTSIDE,
+        Field("left_padding", "internals", _attribute("left_padding")),
+        Field("lengths", "internals", _attribute("lengths")),
+        Field("batch_size", "state", _attribute("batch_size")),
+        *_ALLOCATED,
+    ),
+    "list": (*_OUTSIDE, *_ALLOCATED),
+    "tokens": (Field("tokens", "state", _attribute("tokens")),),
+    "trie": (),
+    "lru": (
+        Field("length", "state", lambda _face, _cache: len),
+        Field("nbytes_of_all", "state", _attribute("nbytes")),
+    ),
 }
 LEVEL_OF: dict[str, Level] = {
     field.name: field.level for fields in FIELDS.values() for field in fields
@@ -106,6 +153,7 @@ EXTRAS: dict[str, Field] = {
 """Facts that are looked at only where a step pins them: not every implementation means the same."""
 
 _SEQUENCES = (tuple, list)
+_SCALARS = (int, bool, str, NoneType)
 
 
 class _Survey(NamedTuple):
@@ -115,6 +163,7 @@ class _Survey(NamedTuple):
     names: tuple[str, ...]
     getters: tuple[Get, ...]
     layout: int
+    holds: bool
 
 
 class Observer:
@@ -147,15 +196,19 @@ class Observer:
         survey = self._surveys.get(type(cache)) or self._survey(cache)
         snapshot = self.snapshot
         try:
-            held = self._face.logical(cache)
-            values = [None, None] if held is None else [snapshot(held[0]), snapshot(held[1])]
+            values = self._pair(cache) if survey.holds else []
             for get in survey.getters:
                 value = get(cache)
-                values.append(snapshot(value) if type(value) is mx.array else value)
+                values.append(value if type(value) in _SCALARS else snapshot(value))
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
         seen = len(values) - (survey.layout if restored else 0)
         return Held(survey.kind, survey.names[:seen], tuple(values[:seen]))
+
+    def _pair(self, cache: Any) -> list[Any]:
+        """Keys and values, read together."""
+        held = self._face.logical(cache)
+        return [None, None] if held is None else [self.snapshot(held[0]), self.snapshot(held[1])]
 
     def fact(self, name: str, cache: Any) -> Any:
         """A fact that a step pins beyond the fields. Raises Unsupported."""
@@ -164,22 +217,28 @@ class Observer:
 
     def _survey(self, cache: Any) -> _Survey:
         kind = self._face.kind_of(cache)
-        names, getters, layout = [field.name for field in _HELD], [], 0
-        for field in FIELDS[kind][len(_HELD) :]:
+        fields = FIELDS[kind]
+        holds = fields[: len(_HELD)] == _HELD
+        names, getters, layout = [field.name for field in _HELD] if holds else [], [], 0
+        for field in fields[len(_HELD) :] if holds else fields:
             try:
                 getters.append(field.getter(self._face, cache))
             except Unsupported:
                 continue
             names.append(field.name)
             layout += field in _BUFFERS
-        survey = _Survey(kind, tuple(names), tuple(getters), layout)
+        survey = _Survey(kind, tuple(names), tuple(getters), layout, holds)
         self._surveys[type(cache)] = survey
         return survey
 
     def _one_by_one(self, survey: _Survey, cache: Any) -> list[Any]:
         """The fields, each that raises with what it raised for a value."""
-        held = self._one(self._face.logical, cache)
-        pair = list(held) if isinstance(held, tuple) and len(held) == 2 else [held, held]
+        pair: list[Any] = []
+        if survey.holds:
+            try:
+                pair = self._pair(cache)
+            except Exception as error:  # noqa: BLE001 - what reading them raises is their value
+                pair = [raised(error)] * 2
         return pair + [self._one(get, cache) for get in survey.getters]
 
     def _one(self, get: Get, cache: Any) -> Any:
@@ -224,4 +283,4 @@ def freeze(value: Any) -> Any:
 def freeze_held(held: Held) -> Held:
     """A cache's fields, frozen."""
     kind, names, values = held
-    return Held(kind, names, tuple([freeze(v) if type(v) is mx.array else v for v in values]))
+    return Held(kind, names, tuple([v if type(v) in _SCALARS else freeze(v) for v in values]))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 
 from kvoracle.face import Face
 from kvparity.program import Op
+from kvscenarios.base import Model
 from kvscenarios.caches import CacheSpec, Geometry
+from kvscenarios.caches import List as ListSpec
 from kvscenarios.steps import FreeStep, MakingStep
 
 
 @dataclass(slots=True)
 class Call:
-    """An operation about to be done: whose, which, on what caches, and the arrays it is given."""
+    """An operation about to be done: whose, which, on what caches, and the arrays it is given.
+
+    A name in `caches` may stand for a list: the caches of a prompt, a layer each. `files` is a
+    directory of the scenario's own.
+    """
 
     face: Face
     op: Op
     caches: dict[str, Any]
     given: tuple[mx.array, ...]
+    files: Path
 
     @property
     def args(self) -> Any:
@@ -31,21 +39,41 @@ class Call:
     @property
     def target(self) -> Any:
         """The cache acted on, or the first of them."""
-        return self.caches[self.op.targets[0]]
+        return self.find(self.op.targets[0])
 
-    def targets(self) -> list[Any]:
-        """The caches that the step names; the name of a prompt cache stands for all its layers."""
-        found = []
-        for name in self.op.targets:
-            layers = [cache for key, cache in self.caches.items() if key.startswith(f"{name}.")]
-            found += [self.caches[name]] if name in self.caches else layers
+    def find(self, name: str) -> Any:
+        """A cache by name: `pair.0` is the first child of the list `pair`."""
+        if name in self.caches:
+            return self.caches[name]
+        root, *path = name.split(".")
+        found = self.caches[root]
+        for index in path:
+            inside = found if type(found) is list else self.face.children(found)
+            if int(index) >= len(inside):
+                raise IndexError(f"{root!r} has {len(inside)} caches")
+            found = inside[int(index)]
         return found
 
-    @property
-    def made(self) -> str:
-        """The name of the cache that the step makes."""
+    def find_all(self, names: Sequence[str]) -> list[Any]:
+        """The caches of these names; the name of a prompt cache stands for all its layers."""
+        found = []
+        for name in names:
+            part = self.find(name)
+            found += part if type(part) is list else [part]
+        return found
+
+    def replace(self, cache: Any) -> None:
+        """Let the name of the cache acted on stand for another one."""
+        root, _, index = self.op.targets[0].partition(".")
+        if index:
+            self.caches[root][int(index)] = cache
+        else:
+            self.caches[root] = cache
+
+    def keep(self, cache: Any) -> None:
+        """Let the name given by `as` stand for what was made."""
         assert self.op.makes is not None  # noqa: S101 - narrows the type
-        return self.op.makes
+        self.caches[self.op.makes] = cache
 
 
 def run(call: Call) -> Any:
@@ -59,10 +87,15 @@ def run(call: Call) -> Any:
 def make(face: Face, spec: CacheSpec) -> Any:
     """A new cache as the scenario says."""
     arguments = {
-        name: getattr(spec, name)
+        name: value
         for name in type(spec).model_fields
         if name not in Geometry.model_fields and name != "kind"
+        if (value := getattr(spec, name)) is not None or name == "chunk_size"
     }
+    if isinstance(spec, ListSpec):
+        arguments["caches"] = [make(face, child) for child in spec.caches]
+    if "left_padding" in arguments:
+        arguments["left_padding"] = list(arguments["left_padding"])
     return face.make(spec.kind, arguments, spec.step)
 
 
@@ -85,8 +118,8 @@ def _trim(call: Call) -> Any:
 
 def _make_mask(call: Call) -> Any:
     args = call.args
-    make_mask = call.face.method(call.target, "make_mask")
-    return make_mask(args.n, window_size=args.window_size, return_array=args.return_array)
+    make_mask = call.face.make_mask
+    return make_mask(call.target, args.n, args.window_size, return_array=args.return_array)
 
 
 def _observe(_call: Call) -> None:
@@ -94,11 +127,11 @@ def _observe(_call: Call) -> None:
 
 
 def _copy(call: Call) -> None:
-    call.caches[call.made] = call.face.copy(call.target)
+    call.keep(call.face.copy(call.target))
 
 
 def _round_trip(call: Call) -> None:
-    call.caches[call.op.targets[0]] = call.face.restored(call.target)
+    call.replace(call.face.restored(call.target))
 
 
 def _set_state(call: Call) -> None:
@@ -115,28 +148,28 @@ def _materialize(call: Call) -> None:
 
 def _from_state(call: Call) -> None:
     args = call.args
-    call.caches[call.made] = call.face.from_state(args.kind, call.given, args.meta_state)
+    call.keep(call.face.from_state(args.kind, call.given, args.meta_state))
 
 
 def _new(call: Call) -> None:
-    call.caches[call.made] = make(call.face, call.args)
+    call.keep(make(call.face, call.args))
 
 
 def _make_prompt_cache(call: Call) -> int:
     args = call.args
     made = call.face.make_prompt_cache(args.layers, args.max_kv_size)
-    for index, cache in enumerate(made):
+    for cache in made:
         call.face.set_step(cache, args.geometry.step)
-        call.caches[f"{call.made}.{index}"] = cache
+    call.keep(list(made))
     return len(made)
 
 
 def _trim_prompt_cache(call: Call) -> Any:
-    return call.face.function("trim_prompt_cache")(call.targets(), call.args)
+    return call.face.function("trim_prompt_cache")(call.find_all(call.op.targets), call.args)
 
 
 def _can_trim_prompt_cache(call: Call) -> Any:
-    return call.face.function("can_trim_prompt_cache")(call.targets())
+    return call.face.function("can_trim_prompt_cache")(call.find_all(call.op.targets))
 
 
 def _create_causal_mask(call: Call) -> Any:
@@ -153,6 +186,115 @@ def _create_attention_mask(call: Call) -> Any:
     args = call.args
     create = call.face.function("create_attention_mask")
     return create(args.n, args.offset, args.return_array, args.window_size)
+
+
+def _maybe_trim_front(call: Call) -> Any:
+    return call.face.method(call.target, "maybe_trim_front")()
+
+
+def _to_quantized(call: Call) -> None:
+    call.keep(call.face.method(call.target, "to_quantized")(**_given(call.args)))
+
+
+def _set_slot(call: Call) -> None:
+    call.target[call.args.index] = call.given[0] if call.given else None
+
+
+def _append(call: Call) -> Any:
+    return call.target.update_and_fetch(list(call.args[0]))
+
+
+def _merge(call: Call) -> None:
+    caches = call.find_all(call.args)
+    merge = call.face.method(caches[0] if caches else call.face.cls("standard"), "merge")
+    call.keep(merge(caches))
+
+
+def _extract(call: Call) -> None:
+    call.keep(call.face.method(call.target, "extract")(call.args))
+
+
+def _extend(call: Call) -> None:
+    call.face.method(call.target, "extend")(call.find(call.args))
+
+
+def _filter(call: Call) -> None:
+    call.face.method(call.target, "filter")(mx.array(call.args, dtype=mx.int32))
+
+
+def _prepare(call: Call) -> None:
+    lists = {name: list(numbers) for name, numbers in _given(call.args).items()}
+    call.face.method(call.target, "prepare")(**lists)
+
+
+def _finalize(call: Call) -> None:
+    call.face.method(call.target, "finalize")()
+
+
+def _advance(call: Call) -> None:
+    call.face.method(call.target, "advance")(call.args)
+
+
+def _save(call: Call) -> None:
+    path = call.files / f"{call.args.file}.safetensors"
+    call.face.save(str(path), call.find_all(call.op.targets), dict(call.args.metadata))
+
+
+def _load(call: Call) -> Any:
+    caches, metadata = call.face.load(str(call.files / f"{call.args}.safetensors"))
+    call.keep(caches)
+    return tuple(sorted(metadata.items()))
+
+
+def _dynamic_roll(call: Call) -> Any:
+    shifts = mx.array(call.args.shifts, dtype=mx.int32)[:, None]
+    return call.face.function("dynamic_roll")(call.given[0], shifts, axis=2)
+
+
+def _trie_add(call: Call) -> Any:
+    return call.target.add(call.args.model, list(call.args.prompt), call.args.value)
+
+
+def _on_prompt(method: str) -> Callable[[Call], Any]:
+    """A method that is asked for a model's prompt."""
+
+    def ask(call: Call) -> Any:
+        return call.face.method(call.target, method)(call.args.model, list(call.args.prompt))
+
+    return ask
+
+
+def _trie_search(call: Call) -> Any:
+    found = _on_prompt("search")(call)
+    return found.exact, found.shorter, found.longer, found.common_prefix
+
+
+def _lru_insert(call: Call) -> None:
+    args = call.args
+    kind = {} if args.cache_type is None else {"cache_type": args.cache_type}
+    caches = call.find_all(args.caches)
+    call.face.method(call.target, "insert_cache")(args.model, list(args.prompt), caches, **kind)
+
+
+def _lru_fetch(call: Call) -> Any:
+    """How many caches were found, and the tokens still to do."""
+    found, rest = _on_prompt("fetch_nearest_cache")(call)
+    call.keep([] if found is None else list(found))
+    return None if found is None else len(found), rest
+
+
+def _lru_trim_to(call: Call) -> None:
+    call.face.method(call.target, "trim_to")(**_given(call.args))
+
+
+def _lru_stats(call: Call) -> Any:
+    stats = call.face.method(call.target, "stats_by_type")()
+    return tuple((kind, *sorted(numbers.items())) for kind, numbers in stats.items())
+
+
+def _given(args: Model) -> dict[str, Any]:
+    """The arguments that the author wrote: the implementation's own defaults stand for others."""
+    return {name: getattr(args, name) for name in args.model_fields_set}
 
 
 _RUN: dict[str, Callable[[Call], Any]] = {
@@ -173,4 +315,27 @@ _RUN: dict[str, Callable[[Call], Any]] = {
     "can_trim_prompt_cache": _can_trim_prompt_cache,
     "create_causal_mask": _create_causal_mask,
     "create_attention_mask": _create_attention_mask,
+    "maybe_trim_front": _maybe_trim_front,
+    "to_quantized": _to_quantized,
+    "set_slot": _set_slot,
+    "append": _append,
+    "merge": _merge,
+    "extract": _extract,
+    "extend": _extend,
+    "filter": _filter,
+    "prepare": _prepare,
+    "finalize": _finalize,
+    "advance": _advance,
+    "save": _save,
+    "load": _load,
+    "dynamic_roll": _dynamic_roll,
+    "trie_add": _trie_add,
+    "trie_get": _on_prompt("get"),
+    "trie_pop": _on_prompt("pop"),
+    "trie_pop_prefixes": _on_prompt("pop_prefixes"),
+    "trie_search": _trie_search,
+    "lru_insert": _lru_insert,
+    "lru_fetch": _lru_fetch,
+    "lru_trim_to": _lru_trim_to,
+    "lru_stats": _lru_stats,
 }

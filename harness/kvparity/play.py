@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import NoneType
 from typing import Any
 
@@ -21,7 +23,8 @@ from kvparity.observe import EXTRAS, Observer, array_bytes, freeze, freeze_held,
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Raised, Stop, Trace
 
-_RESTORING = {"round_trip", "set_state", "from_state"}
+_WITH_FILES = {"save", "load"}
+_RESTORING = {"round_trip", "set_state", "from_state", "load"}
 _TOGETHER = 32
 """Operations evaluated together."""
 
@@ -38,13 +41,14 @@ class InProcess:
         With `aside`, an operation that a hardened subject is to refuse is played on a copy, so that
         what this implementation makes of it is recorded and the scenario goes on without it.
         """
-        with _uncollected():
-            return _Play(self.face, program, aside=aside).trace()
+        with _uncollected(), _directory(program) as files:
+            return _Play(self.face, program, Path(files), aside=aside).trace()
 
 
 class _Play:
-    def __init__(self, face: Face, program: Program, *, aside: bool) -> None:
+    def __init__(self, face: Face, program: Program, files: Path, *, aside: bool) -> None:
         self.face = face
+        self.files = files
         self.program = program
         self.aside = aside
         self.observer = Observer(face)
@@ -89,7 +93,7 @@ class _Play:
         entry.aside = self.aside and op.refused is not None
         caches = copy.deepcopy(self.caches) if entry.aside else self.caches
         try:
-            result = operations.run(operations.Call(self.face, op, caches, given))
+            result = operations.run(operations.Call(self.face, op, caches, given, self.files))
         except Unsupported as fact:
             if not entry.aside:
                 raise
@@ -102,8 +106,10 @@ class _Play:
             self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
         self._note_restored(op)
-        for name in self._seen(op):
-            entry.held[name] = self.observer.held(self.caches[name], restored=name in self.restored)
+        for root in self._seen(op):
+            restored = root in self.restored
+            for name, cache in self._parts(root, self.caches[root]):
+                entry.held[name] = self.observer.held(cache, restored=restored)
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -118,22 +124,35 @@ class _Play:
         return False
 
     def _note_restored(self, op: Op) -> None:
+        roots = {name.partition(".")[0] for name in op.targets}
         if op.name in _RESTORING:
-            self.restored.add(op.makes or op.targets[0])
-        elif op.name == "copy" and op.targets[0] in self.restored and op.makes:
-            self.restored.add(op.makes)
+            self.restored |= {op.makes} if op.makes else roots
+        elif roots & self.restored:
+            # What is made of a restored cache, or joined with one, is laid out as that was.
+            self.restored |= {op.makes} if op.makes else roots
 
     def _seen(self, op: Op) -> Iterator[str]:
         """The caches to look at: all of them, but within a decode only the one decoded."""
         if op.token is not None and op.expect is None and len(self.caches) > 1:
-            return iter(op.targets)
+            return iter([op.targets[0].partition(".")[0]])
         return iter(self.caches)
+
+    def _parts(self, name: str, cache: Any) -> Iterator[tuple[str, Any]]:
+        """A cache and its children, or the layers of a prompt cache, each by its name."""
+        inside: Sequence[Any] = cache
+        if type(cache) is not list:
+            yield name, cache
+            inside = self.face.children(cache)
+        for index, child in enumerate(inside):
+            yield from self._parts(f"{name}.{index}", child)
 
     def _extras(self, op: Op) -> Iterator[tuple[str, Any]]:
         assert op.expect is not None  # noqa: S101 - narrows the type
         name = operations.subject_of(op)
-        cache = self.caches.get(name) if name else None
-        if cache is None:
+        if name is None or name.partition(".")[0] not in self.caches:
+            return
+        cache = operations.Call(self.face, op, self.caches, (), self.files).find(name)
+        if type(cache) is list:
             return
         for fact in op.expect.facts:
             if fact in EXTRAS:
@@ -190,6 +209,13 @@ def _arrays(value: Any) -> list[mx.array]:
         elif hasattr(part, "__dict__"):
             pending += vars(part).values()
     return found
+
+
+def _directory(program: Program) -> AbstractContextManager[str]:
+    """A directory for the files that the scenario saves, if it saves any."""
+    if any(op.name in _WITH_FILES for op in program.ops):
+        return TemporaryDirectory(prefix="kvparity-")
+    return nullcontext("")
 
 
 @contextmanager

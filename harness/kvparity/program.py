@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import prod
 
 import mlx.core as mx
 
+from kvparity.labels import label
+from kvparity.layouts import Layout, Layouts
 from kvparity.paint import Paint, PaintError, Side
 from kvscenarios import Scenario, ScenarioError
-from kvscenarios.base import Model
-from kvscenarios.caches import Geometry
 from kvscenarios.errors import Problem
 from kvscenarios.expect import Expect
-from kvscenarios.steps import (
-    Copy,
-    Decode,
-    FromState,
-    KeysValues,
-    MakePromptCache,
-    MakingStep,
-    New,
-    SetState,
-    ShapedTensor,
-    Step,
-    TokenTensor,
-    Update,
-)
+from kvscenarios.steps import MakingStep, Step
+from kvscenarios.steps.masks import DynamicRoll
+from kvscenarios.steps.one import Decode, FromState, SetSlot, SetState, Update
+from kvscenarios.tensors import ShapedTensor, TokenTensor
+
+_SIDES: tuple[Side, Side] = ("keys", "values")
 
 
 @dataclass(frozen=True)
@@ -49,23 +41,78 @@ class Op:
     refused: str | None
 
 
+@dataclass(frozen=True)
+class _Tensor:
+    """An array to be made: what it holds, in what layout, as keys or as values."""
+
+    spec: TokenTensor | ShapedTensor
+    layout: Layout
+    side: Side
+
+    @property
+    def dtype(self) -> str:
+        """The array's type: its own, or the cache's."""
+        return self.spec.dtype or self.layout.dtype
+
+    @property
+    def lanes(self) -> tuple[int, int, int]:
+        """(batch, heads, lanes): the cache's, but for what the spec says itself."""
+        if isinstance(self.spec, ShapedTensor):
+            return 1, 1, 1
+        own = self.layout.head_dim if self.side == "keys" else self.layout.value_head_dim
+        given = self.spec.batch, self.spec.heads, self.spec.head_dim
+        usual = self.layout.batch, self.layout.heads, own
+        batch, heads, lanes = (
+            at if length is None else length for length, at in zip(given, usual, strict=True)
+        )
+        return batch, heads, lanes
+
+    def paint(self, paint: Paint) -> mx.array:
+        """The array."""
+        if isinstance(self.spec, ShapedTensor):
+            numbers = mx.arange(1, prod(self.spec.shape) + 1)
+            return numbers.reshape(self.spec.shape).astype(getattr(mx, self.spec.dtype))
+        return paint.tensor(self.spec.tokens, self.lanes, self.dtype, self.side)
+
+    def check(self, paint: Paint) -> None:
+        """Raises PaintError where the tokens do not fit the rows, or the dtype."""
+        if isinstance(self.spec, ShapedTensor):
+            return
+        batch = self.lanes[0]
+        if len(self.spec.tokens) not in (1, batch):
+            raise PaintError(f"{len(self.spec.tokens)} rows of tokens for a batch of {batch}")
+        largest = max((max(row, default=0) for row in self.spec.tokens), default=0)
+        paint.check(largest, self.dtype)
+
+
 class Program:
-    """A scenario's ops, its paint, and fresh inputs for as many sides as play it."""
+    """A scenario's ops, its paint, and fresh inputs for as many sides as play it.
+
+    Raises ScenarioError where its tokens cannot be painted.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.ops = _ops(scenario)
-        self.geometries = _geometries(scenario)
-        self.paint = _paint(scenario, self.geometries)
-        self._check_tokens()
+        self.ops = [op for index, step in enumerate(scenario.steps) for op in _ops_of(index, step)]
+        layouts = Layouts(scenario.specs)
+        self._tensors: list[list[_Tensor]] = []
+        seen = [layouts.of(name) for name in scenario.specs]
+        for step in scenario.steps:
+            self._tensors.append(list(_tensors(step, layouts)))
+            layouts.take(step)
+            seen += [layouts.of(name) for name in _named(step)]
+        self.paint = _paint(seen or [Layout()], self._tensors)
+        for index, tensors in enumerate(self._tensors):
+            for tensor in tensors:
+                self._check(index, tensor)
 
     def label(self, op: Op) -> str:
-        """The op as a person would call it: `decode 7`, `trim 2`, `make_mask n=1 window_size=2`."""
-        return f"{op.name} {_argument(op.step, op.token)}".rstrip()
+        """The op as a person would call it."""
+        return label(op.step, op.token)
 
     def step_labels(self) -> list[str]:
         """The steps as a person would call them, a decode with all its tokens."""
-        return [f"{step.op} {_argument(step, None)}".rstrip() for step in self.scenario.steps]
+        return [label(step) for step in self.scenario.steps]
 
     def inputs(self) -> list[tuple[mx.array, ...]]:
         """The arrays that each op is given, under handles of their own for whoever plays them.
@@ -77,68 +124,24 @@ class Program:
     @cached_property
     def _painted(self) -> list[tuple[mx.array, ...]]:
         painted: list[tuple[mx.array, ...]] = []
-        for op in self.ops:
-            if op.token is None:
-                painted.append(tuple(self._tensors(op.step)))
-            elif op.token == 0:
-                painted += self._decode_inputs(op.step)
+        for step, tensors in zip(self.scenario.steps, self._tensors, strict=True):
+            arrays = tuple([tensor.paint(self.paint) for tensor in tensors])
+            if isinstance(step, Decode):
+                columns = [mx.split(array, len(step.decode[0]), axis=2) for array in arrays]
+                painted += zip(*columns, strict=True)
+            else:
+                painted.append(arrays)
         mx.eval(painted)
         return painted
 
-    def _geometry(self, step: Step) -> Geometry:
-        if isinstance(step, FromState):
-            return step.from_state.geometry
-        return self.geometries.get(step.targets[0] if step.targets else "", Geometry())
-
-    def _decode_inputs(self, step: Step) -> list[tuple[mx.array, ...]]:
-        assert isinstance(step, Decode)  # noqa: S101 - narrows the type
-        length, geometry = len(step.decode[0]), self._geometry(step)
-        keys, values = (
-            self._tensor(TokenTensor.model_construct(tokens=step.decode), geometry, side)
-            for side in _SIDES
-        )
-        return list(
-            zip(mx.split(keys, length, axis=2), mx.split(values, length, axis=2), strict=True)
-        )
-
-    def _tensors(self, step: Step) -> list[mx.array]:
-        geometry = self._geometry(step)
-        return [self._tensor(spec, geometry, side) for spec, side in _tensor_specs(step)]
-
-    def _tensor(self, spec: TokenTensor | ShapedTensor, geometry: Geometry, side: Side) -> mx.array:
-        if isinstance(spec, ShapedTensor):
-            count = 1
-            for length in spec.shape:
-                count *= length
-            return mx.arange(1, count + 1).reshape(spec.shape).astype(getattr(mx, spec.dtype))
-        shape = _lanes(spec, geometry, side)
-        return self.paint.tensor(spec.tokens, shape, spec.dtype or geometry.dtype, side)
-
-    def _check_tokens(self) -> None:
-        for index, step in enumerate(self.scenario.steps):
-            dtype = self._geometry(step).dtype
-            specs = (
-                [TokenTensor.model_construct(tokens=step.decode)]
-                if isinstance(step, Decode)
-                else [spec for spec, _ in _tensor_specs(step) if isinstance(spec, TokenTensor)]
-            )
-            for spec in specs:
-                batch = self._geometry(step).batch if spec.batch is None else spec.batch
-                if len(spec.tokens) not in (1, batch):
-                    message = f"{len(spec.tokens)} rows of tokens for a batch of {batch}"
-                    raise _problem(self.scenario, index, message)
-                largest = max((max(row, default=0) for row in spec.tokens), default=0)
-                try:
-                    self.paint.check(largest, spec.dtype or dtype)
-                except PaintError as error:
-                    raise _problem(self.scenario, index, str(error)) from None
-
-
-_SIDES: tuple[Side, Side] = ("keys", "values")
-
-
-def _ops(scenario: Scenario) -> list[Op]:
-    return [op for index, step in enumerate(scenario.steps) for op in _ops_of(index, step)]
+    def _check(self, index: int, tensor: _Tensor) -> None:
+        try:
+            tensor.check(self.paint)
+        except PaintError as error:
+            scenario = self.scenario
+            line = scenario.step_lines[index] if scenario.step_lines else scenario.line
+            problem = Problem(str(error), scenario.file, line, scenario.name, index + 1)
+            raise ScenarioError([problem]) from None
 
 
 def _ops_of(index: int, step: Step) -> Iterator[Op]:
@@ -154,105 +157,44 @@ def _ops_of(index: int, step: Step) -> Iterator[Op]:
         yield Op("decode", step, index, last, step.expect, None, step.targets, refused)
 
 
-def _geometries(scenario: Scenario) -> dict[str, Geometry]:
-    """The geometry of every cache by name, those made on the way included."""
-    known: dict[str, Geometry] = dict(scenario.specs)
-    for step in scenario.steps:
-        if isinstance(step, New):
-            known[step.as_] = step.new
-        elif isinstance(step, FromState):
-            known[step.as_] = step.from_state.geometry
-        elif isinstance(step, Copy):
-            known[step.as_] = known.get(step.copy_, Geometry())
-        elif isinstance(step, MakePromptCache):
-            args = step.make_prompt_cache
-            known.update({f"{step.as_}.{i}": args.geometry for i in range(args.layers)})
-    return known
+def _named(step: Step) -> tuple[str, ...]:
+    """The caches that a step is about: those it acts on, and the one it makes."""
+    return (*step.targets, step.as_) if isinstance(step, MakingStep) else step.targets
 
 
-def _tensor_specs(step: Step) -> list[tuple[TokenTensor | ShapedTensor, Side]]:
-    if isinstance(step, Update):
-        pair: KeysValues = step.update
-        values = pair.keys if pair.values is None else pair.values
-        return [(pair.keys, "keys"), (values, "values")]
-    state = (
-        step.set_state
-        if isinstance(step, SetState)
-        else step.from_state.state
-        if isinstance(step, FromState)
-        else ()
-    )
-    return [(spec, _SIDES[index % 2]) for index, spec in enumerate(state)]
+def _tensors(step: Step, layouts: Layouts) -> Iterator[_Tensor]:
+    """The arrays that the step's operation is given."""
+    layout = layouts.of(step.targets[0]) if step.targets else Layout()
+    if isinstance(step, Decode):
+        spec = TokenTensor.model_construct(tokens=step.decode)
+        if step.decode[0]:
+            yield from (_Tensor(spec, layout, side) for side in _SIDES)
+    elif isinstance(step, Update):
+        keys, values = step.update.keys, step.update.values
+        yield _Tensor(keys, layout, "keys")
+        yield _Tensor(keys if values is None else values, layout, "values")
+    elif isinstance(step, SetSlot):
+        if step.set_slot.to is not None:
+            yield _Tensor(step.set_slot.to, layout, "keys")
+    elif isinstance(step, DynamicRoll):
+        rows = step.dynamic_roll.tokens
+        yield _Tensor(TokenTensor.model_construct(tokens=rows), Layout(len(rows), 1, 1, 1), "keys")
+    elif isinstance(step, SetState | FromState):
+        state = step.set_state if isinstance(step, SetState) else step.from_state.state
+        if isinstance(step, FromState):
+            layout = Layout.of(step.from_state.geometry)
+        for index, part in enumerate(state):
+            yield _Tensor(part, layout, _SIDES[index % 2])
 
 
-def _lanes(spec: TokenTensor, geometry: Geometry, side: Side) -> tuple[int, int, int]:
-    """(batch, heads, lanes) of a tensor: the cache's, but for what the spec says itself."""
-    own = geometry.head_dim if side == "keys" else geometry.value_head_dim
-    batch = geometry.batch if spec.batch is None else spec.batch
-    heads = geometry.heads if spec.heads is None else spec.heads
-    return batch, heads, own if spec.head_dim is None else spec.head_dim
-
-
-def _paint(scenario: Scenario, geometries: dict[str, Geometry]) -> Paint:
-    default = Geometry()
-    shapes = [
-        (g.batch, g.heads, max(g.head_dim, g.value_head_dim))
-        for g in [*geometries.values()] or [default]
-    ]
-    for step in scenario.steps:
-        geometry = geometries.get(step.targets[0] if step.targets else "", default)
-        shapes += [
-            _lanes(spec, geometry, side)
-            for spec, side in _tensor_specs(step)
-            if isinstance(spec, TokenTensor)
-        ]
+def _paint(layouts: list[Layout], tensors: list[list[_Tensor]]) -> Paint:
+    shapes = [shape for layout in layouts for shape in _shapes(layout)]
+    shapes += [tensor.lanes for group in tensors for tensor in group]
     batch, heads, lanes = (max(shape[axis] for shape in shapes) for axis in range(3))
     return Paint(batch, heads, lanes)
 
 
-def _problem(scenario: Scenario, index: int, message: str) -> ScenarioError:
-    line = scenario.step_lines[index] if scenario.step_lines else scenario.line
-    return ScenarioError([Problem(message, scenario.file, line, scenario.name, index + 1)])
-
-
-def _argument(step: Step, token: int | None) -> str:
-    args = step.args
-    if isinstance(step, Decode):
-        rows = [row if token is None else row[token : token + 1] for row in step.decode]
-        return ", ".join(_row_text(row) if token is None else str(row[0]) for row in rows)
-    if isinstance(step, Update):
-        values = f" with values {_tensor_text(args.values)}" if args.values is not None else ""
-        return _tensor_text(args.keys) + values
-    if isinstance(step, SetState):
-        return "[" + ", ".join(_tensor_text(spec) for spec in args) + "]"
-    if isinstance(args, Model):
-        fields = ((name, getattr(args, name)) for name in type(args).model_fields)
-        given = [(name, value) for name, value in fields if name in args.model_fields_set]
-        return " ".join(f"{name}={_value_text(value)}" for name, value in given)
-    return _value_text(args)
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_value_text(item) for item in value) + "]"
-    if isinstance(value, TokenTensor | ShapedTensor):
-        return _tensor_text(value)
-    return str(value)
-
-
-def _tensor_text(spec: TokenTensor | ShapedTensor) -> str:
-    if isinstance(spec, ShapedTensor):
-        return f"{spec.dtype}{list(spec.shape)}"
-    rows = [_row_text(row) for row in spec.tokens]
-    own = [
-        f"{name}={value}"
-        for name in ("batch", "heads", "head_dim", "dtype")
-        if (value := getattr(spec, name)) is not None
-    ]
-    return " ".join([rows[0] if len(rows) == 1 else "[" + ", ".join(rows) + "]", *own])
-
-
-def _row_text(row: tuple[int, ...]) -> str:
-    if len(row) > 3 and list(row) == list(range(row[0], row[-1] + 1)):
-        return f"{row[0]}..{row[-1]}"
-    return "[" + ", ".join(map(str, row)) + "]"
+def _shapes(layout: Layout) -> Iterator[tuple[int, int, int]]:
+    yield layout.batch, layout.heads, max(layout.head_dim, layout.value_head_dim)
+    for child in layout.children:
+        yield from _shapes(child)

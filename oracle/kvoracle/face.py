@@ -19,6 +19,15 @@ CLASS_NAMES = {
     "standard": "KVCache",
     "concatenate": "ConcatenateKVCache",
     "rotating": "RotatingKVCache",
+    "chunked": "ChunkedKVCache",
+    "quantized": "QuantizedKVCache",
+    "batch": "BatchKVCache",
+    "batch_rotating": "BatchRotatingKVCache",
+    "arrays": "ArraysCache",
+    "list": "CacheList",
+    "tokens": "TokenBuffer",
+    "trie": "PromptTrie",
+    "lru": "LRUPromptCache",
 }
 _KINDS = {name: kind for kind, name in CLASS_NAMES.items()}
 
@@ -75,9 +84,15 @@ class Face:
 
     def make(self, kind: str, arguments: dict[str, Any], step: int | None) -> Any:
         """A new cache of a kind; `step`, where given, is the rows by which its buffer grows."""
+        if kind == "list":
+            return self.cls(kind)(*arguments["caches"])
         cache = self.cls(kind)(**arguments)
         self.set_step(cache, step)
         return cache
+
+    def children(self, cache: Any) -> tuple[Any, ...]:
+        """The caches in a list of them; none for any other kind."""
+        return tuple(cache.caches) if self.kind_of(cache) == "list" else ()
 
     def set_step(self, cache: Any, step: int | None) -> None:
         """Let a buffer grow by `step` rows, where the kind grows by steps."""
@@ -143,22 +158,32 @@ class Face:
             cache.state = list(arrays)
             return
         keys, values = arrays or (None, None)
-        kind = self.kind_of(cache)
+        kind, rows = self.kind_of(cache), 0 if keys is None else keys.shape[-2]
         if kind == "rotating":
-            numbers = (cache.offset, cache.keep, cache.max_size, cache._idx)
-            cache.state = (keys, values, *numbers)
+            cache.state = (keys, values, cache.offset, cache.keep, cache.max_size, cache._idx)
         elif kind == "concatenate":
             cache.state = (keys, values)
+        elif kind == "standard":
+            cache.state = (keys, values, rows)
+        elif kind == "chunked":
+            cache.state = (keys, values, rows, cache.chunk_size, cache.start_position)
         else:
-            cache.state = (keys, values, 0 if keys is None else keys.shape[-2])
+            raise Unsupported(f"the state of {self.name}'s {kind} cache is not keys and values")
 
     def set_meta_state(self, cache: Any, meta: Sequence[str]) -> None:
         """Put metadata in: a ring's keep, max_size, offset and cursor."""
         if hasattr(type(cache), "meta_state"):
             cache.meta_state = tuple(meta)
-        elif self.kind_of(cache) == "rotating":
+            return
+        kind = self.kind_of(cache)
+        if kind == "rotating":
             keep, max_size, offset, idx = map(int, meta)
             cache.state = (cache.keys, cache.values, offset, keep, max_size, idx)
+        elif kind == "chunked":
+            chunk_size, start = map(int, meta)
+            cache.state = (cache.keys, cache.values, cache.offset, chunk_size, start)
+        elif kind not in {"standard", "concatenate"}:
+            raise Unsupported(f"{self.name}'s {kind} cache has no metadata of its own")
         elif meta:
             raise ValueError("this kind has no metadata")
 
@@ -172,7 +197,8 @@ class Face:
         cls = self.function(kind)
         if hasattr(cls, "meta_state") and hasattr(cls, "from_state"):
             return cls.from_state(list(arrays), tuple(meta))
-        cache = cls(max_size=1) if _KINDS[kind] == "rotating" else cls()
+        blank = {"rotating": {"max_size": 1}, "chunked": {"chunk_size": 1}}
+        cache = cls(**blank.get(_KINDS[kind], {}))
         self.set_state(cache, arrays)
         self.set_meta_state(cache, meta)
         return cache
@@ -187,5 +213,21 @@ class Face:
         own = getattr(cache, "materialize", None)
         if own is not None:
             own()
-        elif cache.keys is not None:
+        elif not hasattr(cache, "keys") or cache.keys is not None:
             mx.eval(cache.state)
+
+    def make_mask(self, cache: Any, n: int, window_size: int | None, *, return_array: bool) -> Any:
+        """The mask for the next n queries. Raises Unsupported."""
+        make_mask = self.method(cache, "make_mask")
+        if self.kind_of(cache) == "arrays":
+            return make_mask(n)
+        return make_mask(n, window_size=window_size, return_array=return_array)
+
+    def save(self, path: str, caches: list[Any], metadata: dict[str, str]) -> None:
+        """Save caches to a file."""
+        self.function("save_prompt_cache")(path, caches, metadata)
+
+    def load(self, path: str) -> tuple[list[Any], dict[str, str]]:
+        """Load caches from a file, and the metadata saved with them."""
+        caches, metadata = self.function("load_prompt_cache")(path, return_metadata=True)
+        return list(caches), dict(metadata)

@@ -5,9 +5,9 @@ Geometry defaults are chosen to see faults: two heads, and key and value head di
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kvscenarios.base import Count, Dimension, DType, Model
 
@@ -46,6 +46,97 @@ class Rotating(Geometry):
     keep: Count = 0
 
 
-CacheSpec = Annotated[Standard | Concatenate | Rotating, Field(discriminator="kind")]
+class Chunked(Geometry):
+    """mlx-lm's ChunkedKVCache: the newest chunk_size tokens, once it is told to trim its front."""
 
-KINDS = ("standard", "concatenate", "rotating")
+    kind: Literal["chunked"]
+    chunk_size: Count | None = None
+
+
+class Quantized(Geometry):
+    """mlx-lm's QuantizedKVCache: every token, its lanes quantized by groups."""
+
+    kind: Literal["quantized"]
+    group_size: Count = 64
+    bits: Count = 8
+    head_dim: Dimension = 64
+    value_head_dim: Dimension = 128
+
+
+class _Padded(Geometry):
+    """A cache of a batch whose rows start at different places; its rows give the batch."""
+
+    left_padding: Annotated[tuple[Count, ...], Field(min_length=1, max_length=4096)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_rows(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("left_padding"), list | tuple):
+            return {"batch": len(data["left_padding"]), **data}
+        return data
+
+
+class Batch(_Padded):
+    """mlx-lm's BatchKVCache: rows of unequal length, padded on the left."""
+
+    kind: Literal["batch"]
+
+
+class BatchRotating(_Padded):
+    """mlx-lm's BatchRotatingKVCache: a ring for a batch of rows."""
+
+    kind: Literal["batch_rotating"]
+    max_size: Count
+
+
+class Arrays(Geometry):
+    """mlx-lm's ArraysCache: slots for the states of a recurrent layer."""
+
+    kind: Literal["arrays"]
+    size: Annotated[int, Field(strict=True, ge=-1, le=4096)]
+    left_padding: Annotated[tuple[Count, ...], Field(max_length=4096)] | None = None
+
+
+class List(Geometry):
+    """mlx-lm's CacheList: several caches of one layer; `pair.0` is the first child of `pair`."""
+
+    kind: Literal["list"]
+    caches: Annotated[tuple[CacheSpec, ...], Field(max_length=64)]
+
+
+class Tokens(Geometry):
+    """mlx-lm's TokenBuffer: token ids in a buffer that grows by steps."""
+
+    kind: Literal["tokens"]
+
+
+class Trie(Geometry):
+    """mlx-lm's PromptTrie: what is stored for prompts, and for their prefixes."""
+
+    kind: Literal["trie"]
+
+
+class Lru(Geometry):
+    """mlx-lm's LRUPromptCache: prompt caches by what they hold, the least recently used evicted."""
+
+    kind: Literal["lru"]
+    max_size: Count = 10
+    max_bytes: Count | None = None
+
+
+CacheSpec = Annotated[
+    Standard
+    | Concatenate
+    | Rotating
+    | Chunked
+    | Quantized
+    | Batch
+    | BatchRotating
+    | Arrays
+    | List
+    | Tokens
+    | Trie
+    | Lru,
+    Field(discriminator="kind"),
+]
+List.model_rebuild()

@@ -6,12 +6,12 @@ in that step is recorded beside it.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from kvscenarios.base import Count, DType, Model
-from kvscenarios.tokens import Cells
+from kvscenarios.tokens import Cells, Row
 
 _MASK_WORDS = ("none", "causal")
 
@@ -47,6 +47,16 @@ Mask = Annotated[
 Shape = Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(max_length=8)]
 
 
+Counts = Annotated[tuple[Count, ...], Field(max_length=4096)]
+
+
+def _as_tuples(value: object) -> object:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+Returned = Annotated[Any, BeforeValidator(_as_tuples)]
+
+
 class Expect(Model):
     """Facts after a step. Token lists are in physical order, a row a batch entry."""
 
@@ -56,10 +66,10 @@ class Expect(Model):
     shape: Shape | None = Field(None, description="Shape of the keys held.")
     fetched_shape: Shape | None = Field(None, description="Shape of the keys returned.")
     dtype: DType | None = Field(None, description="Type of the keys held.")
-    returned: int | bool | None = Field(None, description="A count or truth returned.")
+    returned: Returned = Field(None, description="A count, truth, word or list returned.")
     mask: Mask | None = None
     mask_shape: Shape | None = None
-    offset: Count | None = None
+    offset: Count | Counts | None = None
     size: Count | None = None
     empty: bool | None = None
     trimmable: bool | None = None
@@ -69,7 +79,15 @@ class Expect(Model):
     allocated_nbytes: Count | None = Field(None, description="Bytes of the buffers.")
     state_count: Count | None = Field(None, description="Arrays in `state`.")
     meta_state: tuple[str, ...] | None = None
-    rope_offset: Count | None = None
+    rope_offset: Count | Counts | None = None
+    start_position: Count | None = Field(None, description="Where a chunk starts.")
+    chunk_size: Count | None = None
+    left_padding: Counts | None = Field(None, description="Padding of each row.")
+    lengths: Counts | None = Field(None, description="Tokens left of each row.")
+    rotated: bool | None = None
+    slots: tuple[Cells | None, ...] | None = Field(None, description="Tokens in each slot.")
+    tokens: Row | None = Field(None, description="Token ids in a token buffer.")
+    length: Count | None = Field(None, description="Sequences in an LRU.")
     error: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")] | None = Field(
         None, description="The class of the error that a hardened subject raises."
     )

@@ -44,15 +44,23 @@ def _plain(value: Any) -> Any:
     """Token rows without needless brackets, runs as ranges."""
     if isinstance(value, dict):
         inner = {key: _plain(item) for key, item in value.items()}
-        if set(inner) == {"tokens"} or (
-            set(inner) == {"keys"} and not isinstance(inner["keys"], dict)
+        given = inner.get("update")
+        if (
+            isinstance(given, dict)
+            and set(given) == {"keys"}
+            and not isinstance(given["keys"], dict)
         ):
-            return next(iter(inner.values()))
-        return inner
+            inner["update"] = given["keys"]
+        return inner["tokens"] if set(inner) == {"tokens"} else inner
     if isinstance(value, list):
         if value and all(isinstance(row, list) and _is_row(row) for row in value):
             rows = [_row(row) for row in value]
-            return rows[0] if len(rows) == 1 else rows
+            # A range alone would be a part of one row: among several rows each is a list.
+            return (
+                rows[0]
+                if len(rows) == 1
+                else [[row] if isinstance(row, str) else row for row in rows]
+            )
         return [_plain(item) for item in value]
     return value
 

@@ -78,7 +78,7 @@ def test_two_scenarios_may_not_share_a_name() -> None:
     ("children", "words"),
     [
         ("prompt.3", "'prompt' has 3 caches, the last is prompt.2"),
-        ("prompt", "'prompt' is a list of 3 caches; name one, such as prompt.0"),
+        ("prompt", "'prompt' is a list of caches; name one, such as prompt.0"),
     ],
 )
 def test_a_child_that_is_not_there_is_refused(children: str, words: str) -> None:
