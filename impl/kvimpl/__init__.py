@@ -7,6 +7,8 @@ the cache as it was, no array is shared with the caller, and restored state is c
 
 from .arrays import ArraysCache
 from .base import BaseCache, KeysValuesCache
+from .batch import BatchKVCache
+from .batch_rotating import BatchRotatingKVCache
 from .cache_list import CacheList
 from .chunked import ChunkedKVCache
 from .concatenate import ConcatenateKVCache
@@ -29,6 +31,7 @@ from .masks import MAX_MASK_INDEX, MAX_POSITION, create_attention_mask, create_c
 from .prompt import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 from .quantized import QuantizedKVCache
 from .restore import from_state
+from .roll import dynamic_roll
 from .rotating import RotatingKVCache
 from .standard import KVCache
 from .tokens import TokenBuffer
@@ -39,6 +42,8 @@ __all__ = [
     "ArithmeticOverflowError",
     "ArraysCache",
     "BaseCache",
+    "BatchKVCache",
+    "BatchRotatingKVCache",
     "CacheError",
     "CacheList",
     "CapExceededError",
@@ -62,6 +67,7 @@ __all__ = [
     "can_trim_prompt_cache",
     "create_attention_mask",
     "create_causal_mask",
+    "dynamic_roll",
     "from_state",
     "make_prompt_cache",
     "trim_prompt_cache",

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .arrays import ArraysCache
+from .batch import BatchKVCache
+from .batch_rotating import BatchRotatingKVCache
 from .cache_list import CacheList
 from .chunked import ChunkedKVCache
 from .concatenate import ConcatenateKVCache
@@ -35,6 +37,10 @@ KINDS: dict[str, Any] = {
     "StandardQuantizedKvCache": QuantizedKVCache,
     "ArraysCache": ArraysCache,
     "MambaCache": ArraysCache,
+    "BatchKVCache": BatchKVCache,
+    "BatchKvCache": BatchKVCache,
+    "BatchRotatingKVCache": BatchRotatingKVCache,
+    "BatchRotatingKvCache": BatchRotatingKVCache,
     "CacheList": CacheList,
 }
 """Every class name that a state may come with."""

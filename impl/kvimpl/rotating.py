@@ -9,7 +9,7 @@ next single token.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import mlx.core as mx
 
@@ -21,6 +21,8 @@ from .metadata import parse_numbers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from .batch_rotating import BatchRotatingKVCache
 
 
 class RotatingKVCache(KeysValuesCache):
@@ -210,6 +212,13 @@ class RotatingKVCache(KeysValuesCache):
         """
         requirement = f"quantizing a ring (group_size {group_size}, bits {bits}) is not defined"
         raise InvariantViolationError("RotatingKVCache.to_quantized", requirement)
+
+    @staticmethod
+    def merge(caches: Sequence[Any]) -> BatchRotatingKVCache:
+        """Return a batch whose rows are these caches; see ``BatchRotatingKVCache.merge``."""
+        from .batch_rotating import BatchRotatingKVCache  # noqa: PLC0415 - a batch knows its rows' kind
+
+        return BatchRotatingKVCache.merge(caches)
 
     @property
     def meta_state(self) -> list[str]:

@@ -7,11 +7,17 @@ cache changes only in the assignments that end an operation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import mlx.core as mx
 
 from .base import KeysValuesCache, UnboundedCache
 from .buffers import Pair, check_update, rows, with_room, written
 from .quantized import QuantizedKVCache, check_quantizable, check_quantization
+
+if TYPE_CHECKING:
+    from .batch import BatchKVCache
 
 
 class KVCache(UnboundedCache, KeysValuesCache):
@@ -85,3 +91,10 @@ class KVCache(UnboundedCache, KeysValuesCache):
             quantized.values = mx.quantize(self.values, group_size=group_size, bits=bits)
             quantized.offset = self.offset
         return quantized
+
+    @staticmethod
+    def merge(caches: Sequence[Any]) -> BatchKVCache:
+        """Return a batch whose rows are these caches; see ``BatchKVCache.merge``."""
+        from .batch import BatchKVCache  # noqa: PLC0415 - a batch knows its rows' kind
+
+        return BatchKVCache.merge(caches)
