@@ -15,14 +15,15 @@ import time
 from collections.abc import Callable
 
 import mlx.core as mx
+from rich.console import Console
+from rich.table import Table
+
 from kvparity import ledger, subjects
 from kvparity.judge import judge
 from kvparity.observe import LEVELS
 from kvparity.operations import make
 from kvparity.program import Program
 from kvscenarios import load_text
-from rich.console import Console
-from rich.table import Table
 
 BUDGETS = {"standard": 0.85, "rotating": 0.85, "concatenate": 1.2}
 CACHES = {
