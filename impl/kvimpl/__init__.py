@@ -27,6 +27,7 @@ from .errors import (
     ShapePairMismatchError,
     UnknownKindError,
 )
+from .lru import LRUPromptCache
 from .masks import MAX_MASK_INDEX, MAX_POSITION, create_attention_mask, create_causal_mask
 from .prompt import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 from .quantized import QuantizedKVCache
@@ -35,6 +36,7 @@ from .roll import dynamic_roll
 from .rotating import RotatingKVCache
 from .standard import KVCache
 from .tokens import TokenBuffer
+from .trie import PromptTrie, PromptTrieResult
 
 __all__ = [
     "MAX_MASK_INDEX",
@@ -53,11 +55,14 @@ __all__ = [
     "InvariantViolationError",
     "KVCache",
     "KeysValuesCache",
+    "LRUPromptCache",
     "LayerError",
     "LengthMismatchError",
     "MetaParseError",
     "MissingKeyError",
     "OutOfRangeError",
+    "PromptTrie",
+    "PromptTrieResult",
     "QuantizedKVCache",
     "RankMismatchError",
     "RotatingKVCache",
