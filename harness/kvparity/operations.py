@@ -201,7 +201,8 @@ def _set_slot(call: Call) -> None:
 
 
 def _append(call: Call) -> Any:
-    return call.target.update_and_fetch(list(call.args[0]))
+    # An array, as mlx-lm's generation gives it: the buffer takes no list.
+    return call.target.update_and_fetch(mx.array(call.args[0], dtype=mx.int32))
 
 
 def _merge(call: Call) -> None:
