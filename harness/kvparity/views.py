@@ -42,7 +42,8 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
     if isinstance(value, Raised):
         return RaisedValue(raised=value.name, message=value.message)
     if isinstance(value, tuple | list):
-        sides = ("keys", "values") if len(value) == 2 else (field,) * len(value)
+        pair = len(value) == 2 and field != "slots"
+        sides = ("keys", "values") if pair else (field,) * len(value)
         items = (viewed(item, name, paint) for item, name in zip(value, sides, strict=True))
         return ListValue(items=tuple(items))
     if isinstance(value, dict):
