@@ -99,7 +99,9 @@ class Program:
         seen = [layouts.of(name) for name in scenario.specs]
         for step in scenario.steps:
             self._tensors.append(list(_tensors(step, layouts)))
-            layouts.take(step)
+            if step.expect is None or step.expect.error is None:
+                # What is to be refused changes no cache.
+                layouts.take(step)
             seen += [layouts.of(name) for name in _named(step)]
         self.paint = _paint(seen or [Layout()], self._tensors)
         for index, tensors in enumerate(self._tensors):
