@@ -27,6 +27,7 @@ from .errors import (
     ShapePairMismatchError,
     UnknownKindError,
 )
+from .files import load_prompt_cache, save_prompt_cache
 from .lru import LRUPromptCache
 from .masks import MAX_MASK_INDEX, MAX_POSITION, create_attention_mask, create_causal_mask
 from .prompt import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
@@ -74,6 +75,8 @@ __all__ = [
     "create_causal_mask",
     "dynamic_roll",
     "from_state",
+    "load_prompt_cache",
     "make_prompt_cache",
+    "save_prompt_cache",
     "trim_prompt_cache",
 ]

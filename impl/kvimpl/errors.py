@@ -106,17 +106,17 @@ class InvariantViolationError(CacheError):
 
 @dataclass(eq=False)
 class MetaParseError(CacheError):
-    """A metadata string is not a number.
+    """A metadata string is not a number, or a file is not laid out as prompt caches are.
 
     Attributes:
-        input_kind: the metadata field that was read, as ``"offset"``.
+        input_kind: what was read, as ``"offset"``.
 
     """
 
     input_kind: str
 
     def _sentence(self) -> str:
-        return f"{self.input_kind} must be a number in decimal digits"
+        return f"{self.input_kind} cannot be read"
 
 
 @dataclass(eq=False)
