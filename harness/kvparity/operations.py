@@ -206,9 +206,7 @@ def _append(call: Call) -> Any:
 
 
 def _merge(call: Call) -> None:
-    caches = call.find_all(call.args)
-    merge = call.face.method(caches[0] if caches else call.face.cls("standard"), "merge")
-    call.keep(merge(caches))
+    call.keep(call.face.merge(call.find_all(call.args)))
 
 
 def _extract(call: Call) -> None:

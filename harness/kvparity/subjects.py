@@ -1,25 +1,31 @@
-"""Implementations by name: `kvimpl`, `mlx-lm`, `mlx-lm==0.31.3`, `python:pkg.module`."""
+"""Implementations by name: `kvimpl`, an mlx-lm release or commit, `python:pkg.module`."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import kvimpl
-from kvoracle import sources
+from kvoracle import releases, sources
+from kvoracle.commits import Clone
 from kvoracle.face import Face
 from kvoracle.load import load
-from kvoracle.sources import OracleError
+from kvoracle.sources import OracleError, Sources
 from kvparity.play import InProcess
 from kvscenarios.errors import nearest
 
 KVIMPL = "kvimpl"
 INSTALLED = "mlx-lm"
-FORMS = (KVIMPL, INSTALLED, "mlx-lm==VERSION", "python:PACKAGE.MODULE")
+FORMS = (KVIMPL, INSTALLED, "mlx-lm==VERSION", "mlx-lm@COMMIT", "python:PACKAGE.MODULE")
+REPO = "KVPARITY_REPO"
+"""The environment variable that names the clone in which commits are looked up."""
 
 _RELEASE = re.compile(r"^mlx-lm==(?P<version>[0-9][0-9A-Za-z.+!-]*)$")
+_COMMIT = re.compile(r"^mlx-lm@(?P<revision>[0-9A-Za-z][\w./~^+-]*)$")
 _MODULE = re.compile(r"^python:(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)$")
 
 
@@ -47,33 +53,42 @@ class Implementation:
         return self.driver.face
 
 
+def is_own(name: str) -> bool:
+    """Whether this is kvimpl, installed or from elsewhere on the path: our ledger speaks of it."""
+    return name in {KVIMPL, f"python:{KVIMPL}"}
+
+
 def resolve(name: str) -> Implementation:
     """The implementation of this name. Raises UnknownName and Missing."""
     if name == KVIMPL:
         return _of_module(KVIMPL, kvimpl)
-    if name == INSTALLED:
-        return _release(None)
-    if release := _RELEASE.match(name):
-        return _release(release["version"])
+    try:
+        if name == INSTALLED:
+            return of_sources(sources.installed())
+        if release := _RELEASE.match(name):
+            return of_sources(releases.release(release["version"]))
+        if commit := _COMMIT.match(name):
+            return of_sources(_clone().sources(commit["revision"]))
+    except OracleError as error:
+        raise Missing(str(error)) from error
     if module := _MODULE.match(name):
         return _of_module(name, _import(module["module"]))
     hint = nearest(name, FORMS)
     raise UnknownName(f"no implementation is called {name!r}; {hint}")
 
 
-def _release(version: str | None) -> Implementation:
-    try:
-        found = sources.installed()
-        if version not in (None, found.version):
-            raise Missing(
-                f"mlx-lm=={version} is not to be had here: {found.name} is installed; "
-                f"pip install mlx-lm=={version}, or leave the version out"
-            )
-        cache, base = load(found)
-    except OracleError as error:
-        raise Missing(str(error)) from error
-    face = Face(found.name, cache, base)
-    return Implementation(found.name, found.version, found.origin, found.hashes, InProcess(face))
+def of_sources(found: Sources) -> Implementation:
+    """A release's or a commit's caches. Raises OracleError where they do not load."""
+    face = Face(found.name, *load(found))
+    version = found.version if "==" in found.name else None
+    return Implementation(found.name, version, found.origin, found.hashes, InProcess(face))
+
+
+def _clone() -> Clone:
+    path = os.environ.get(REPO)
+    if not path:
+        raise Missing(f"to look up a commit, name a clone of mlx-lm: --repo CLONE, or {REPO}")
+    return Clone(Path(path))
 
 
 def _import(module: str) -> ModuleType:

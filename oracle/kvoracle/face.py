@@ -6,14 +6,18 @@ put into one form here; what it does not offer raises Unsupported, which is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache as remembered
+from inspect import Parameter, signature
 from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
 import mlx.core as mx
+
+from kvoracle import history
 
 CLASS_NAMES = {
     "standard": "KVCache",
@@ -29,7 +33,10 @@ CLASS_NAMES = {
     "trie": "PromptTrie",
     "lru": "LRUPromptCache",
 }
-_KINDS = {name: kind for kind, name in CLASS_NAMES.items()}
+_MAMBA = "MambaCache"
+"""What `ArraysCache(2)` was before 0.26.1; until 0.30.5 it stayed, as one of its subclasses."""
+_KINDS = {name: kind for kind, name in CLASS_NAMES.items()} | {_MAMBA: "arrays"}
+_BATCH_OF = {"standard": "batch", "rotating": "batch_rotating"}
 
 
 class Unsupported(Exception):  # noqa: N818 - not an error: a fact about an implementation
@@ -72,23 +79,40 @@ class Face:
         """A name of the module. Raises Unsupported."""
         found = getattr(self.cache, name, None)
         if found is None:
-            raise Unsupported(f"{self.name} has no {name}")
+            raise self._lacks(name)
         return found
 
     def method(self, cache: object, name: str) -> Any:
         """A bound method. Raises Unsupported."""
         found = getattr(cache, name, None)
         if found is None:
-            raise Unsupported(f"{type(cache).__name__} of {self.name} has no {name}")
+            cls = cache if isinstance(cache, type) else type(cache)
+            raise self._lacks(f"{cls.__name__}.{name}")
         return found
 
     def make(self, kind: str, arguments: dict[str, Any], step: int | None) -> Any:
         """A new cache of a kind; `step`, where given, is the rows by which its buffer grows."""
         if kind == "list":
             return self.cls(kind)(*arguments["caches"])
-        cache = self.cls(kind)(**arguments)
+        if kind == "arrays" and arguments == {"size": 2} and not hasattr(self.cache, "ArraysCache"):
+            return self.function(_MAMBA)()
+        cls = self.cls(kind)
+        self._check_takes(cls, CLASS_NAMES[kind], arguments)
+        cache = cls(**arguments)
         self.set_step(cache, step)
         return cache
+
+    def merge(self, caches: list[Any]) -> Any:
+        """A batch of caches, a row each. Raises Unsupported.
+
+        Before 0.30.4 the batch's class was asked, as `generate.py` did; since then any row is.
+        """
+        first = type(caches[0]) if caches else self.cls("standard")
+        if not hasattr(first, "merge") and (batch := _BATCH_OF.get(_KINDS[first.__name__])):
+            asked = getattr(self.cache, CLASS_NAMES[batch], None)
+            if hasattr(asked, "merge"):
+                first = asked
+        return self.method(first, "merge")(caches)
 
     def children(self, cache: Any) -> tuple[Any, ...]:
         """The caches in a list of them; none for any other kind."""
@@ -118,7 +142,7 @@ class Face:
         for name in ("allocated_nbytes", "nbytes"):
             if hasattr(type(cache), name):
                 return attrgetter(name)
-        raise Unsupported(f"{type(cache).__name__} of {self.name} has no nbytes")
+        raise self._lacks(f"{type(cache).__name__}.nbytes")
 
     def state_count(self, cache: Any) -> int:
         """Arrays in the state. Raises Unsupported where the state carries numbers too (0.32.0)."""
@@ -132,7 +156,8 @@ class Face:
         """`create_causal_mask` of `models/base.py`. Raises Unsupported."""
         create = getattr(self.base, "create_causal_mask", None)
         if create is None:
-            raise Unsupported(f"{self.name} has no create_causal_mask")
+            raise self._lacks("base.create_causal_mask")
+        self._check_takes(create, "base.create_causal_mask", paddings)
         return create(n, offset, window_size=window_size, **paddings)
 
     def restored(self, cache: Any) -> Any:
@@ -145,10 +170,8 @@ class Face:
         return self.method(cls, "from_state")(cache.state)
 
     def _restored_by_setters(self, cache: Any) -> Any:
-        """As `load_prompt_cache` did before caches had `from_state`."""
-        kind = self.kind_of(cache)
-        arguments = {"max_size": cache.max_size, "keep": cache.keep} if kind == "rotating" else {}
-        new = type(cache)(**arguments)
+        """As `load_prompt_cache` did before 0.28.1, when caches had no `from_state`."""
+        new = type(cache)()
         new.state, new.meta_state = cache.state, cache.meta_state
         return new
 
@@ -173,7 +196,7 @@ class Face:
     def set_meta_state(self, cache: Any, meta: Sequence[str]) -> None:
         """Put metadata in: a ring's keep, max_size, offset and cursor."""
         if hasattr(type(cache), "meta_state"):
-            cache.meta_state = tuple(meta)
+            cache.meta_state = self._with_step(cache, meta)
             return
         kind = self.kind_of(cache)
         if kind == "rotating":
@@ -187,13 +210,20 @@ class Face:
         elif meta:
             raise ValueError("this kind has no metadata")
 
+    def _with_step(self, cache: Any, meta: Sequence[str]) -> tuple[str, ...]:
+        """The metadata with the buffer's step where releases before 0.28.1 had it."""
+        at = {"rotating": 2, "quantized": 0}.get(self.kind_of(cache))
+        if at is None or hasattr(type(cache), "step"):
+            return tuple(meta)
+        return (*meta[:at], str(cache.step), *meta[at:])
+
     def from_state(self, kind: str, arrays: Sequence[Any], meta: Sequence[str]) -> Any:
         """A cache from a class name, arrays and metadata. Raises Unsupported for other names."""
         by_name = getattr(self.cache, "from_state", None)
         if by_name is not None:
             return by_name(kind, list(arrays), tuple(meta))
         if kind not in _KINDS:
-            raise Unsupported(f"{self.name} has no {kind}")
+            raise self._lacks(kind)
         cls = self.function(kind)
         if hasattr(cls, "meta_state") and hasattr(cls, "from_state"):
             return cls.from_state(list(arrays), tuple(meta))
@@ -218,10 +248,39 @@ class Face:
 
     def make_mask(self, cache: Any, n: int, window_size: int | None, *, return_array: bool) -> Any:
         """The mask for the next n queries. Raises Unsupported."""
+        if not hasattr(cache, "make_mask") and not hasattr(self.cls("standard"), "make_mask"):
+            return self._mask_for_a_model(cache, n, window_size, return_array=return_array)
         make_mask = self.method(cache, "make_mask")
         if self.kind_of(cache) == "arrays":
             return make_mask(n)
         return make_mask(n, window_size=window_size, return_array=return_array)
+
+    def _mask_for_a_model(
+        self, cache: Any, n: int, window_size: int | None, *, return_array: bool
+    ) -> Any:
+        """As models asked before 0.28.0, when caches made no masks: with n hidden states."""
+        name = "base.create_attention_mask"
+        create = getattr(self.base, "create_attention_mask", None)
+        if create is None or self.base is self.cache or not hasattr(cache, "offset"):
+            raise self._lacks(f"{type(cache).__name__}.make_mask")
+        if window_size is not None:
+            self._check_takes(create, name, ["window_size"])
+        keys = getattr(cache, "keys", None)
+        hidden = mx.zeros((1, n, 1), keys.dtype if isinstance(keys, mx.array) else mx.float32)
+        # What takes no return_array always returns one.
+        wish = {"return_array": return_array} if _takes(create, "return_array") else {}
+        return create(hidden, [cache], **wish)
+
+    def _check_takes(self, function: Any, name: str, keywords: Iterable[str]) -> None:
+        """Raises Unsupported where the function has no parameter of such a name."""
+        for keyword in keywords:
+            if not _takes(function, keyword):
+                raise self._lacks(f"{name}({keyword})")
+
+    def _lacks(self, name: str) -> Unsupported:
+        """What to raise for a name that this implementation has not."""
+        since = history.note(name) if self.name.startswith("mlx-lm") else ""
+        return Unsupported(f"{self.name} has no {name}{since}")
 
     def save(self, path: str, caches: list[Any], metadata: dict[str, str]) -> None:
         """Save caches to a file."""
@@ -231,3 +290,10 @@ class Face:
         """Load caches from a file, and the metadata saved with them."""
         caches, metadata = self.function("load_prompt_cache")(path, return_metadata=True)
         return list(caches), dict(metadata)
+
+
+@remembered
+def _takes(function: Any, keyword: str) -> bool:
+    parameters = signature(function).parameters
+    anything = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    return anything or keyword in parameters
