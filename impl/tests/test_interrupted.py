@@ -94,6 +94,43 @@ def arrays(_):
     return cache
 
 
+def batch(paint, kind=kvimpl.BatchKVCache, *args, sizes=(3,)):
+    cache = kind(*args, [2, 1])
+    cache.step = 2
+    for S in sizes:
+        cache.update_and_fetch(*paint(range(S), B=2))
+    return cache
+
+
+def wrapped_batch(paint):
+    return batch(paint, kvimpl.BatchRotatingKVCache, 4, sizes=(3, 1, 1))
+
+
+def overlong_batch(paint):
+    return batch(paint, kvimpl.BatchRotatingKVCache, 4, sizes=(6,))
+
+
+def padded_batch(_):
+    return kvimpl.BatchKVCache([0, 0])
+
+
+def prepare(cache, _):
+    cache.prepare(lengths=[1, 2], right_padding=[1, 0])
+
+
+def prepared_batch(paint):
+    cache = batch(paint)
+    prepare(cache, paint)
+    return cache
+
+
+def prepared_wrapped_batch(paint):
+    cache = wrapped_batch(paint)
+    prepare(cache, paint)
+    cache.update_and_fetch(*paint([7, 8], B=2))
+    return cache
+
+
 def full_buffer(_):
     return kvimpl.TokenBuffer([1, 2])
 
@@ -140,6 +177,39 @@ OPERATIONS = [
     (arrays, lambda cache, _: cache.advance(1)),
     (arrays, lambda cache, _: setattr(cache, "state", [mx.zeros((3, 1))])),
     (arrays, lambda cache, _: cache.set_meta_state(["2", "7,8", "5,6"])),
+    (batch, update(4, B=2)),
+    (batch, update(4, 5, B=2)),
+    (batch, lambda cache, _: cache.trim(1)),
+    (batch, lambda cache, _: cache.filter([1])),
+    (batch, lambda cache, _: cache.filter([])),
+    (batch, lambda cache, _: cache.extend(cache)),
+    (batch, prepare),
+    (batch, lambda cache, _: setattr(cache, "state", [])),
+    (batch, lambda cache, _: setattr(cache, "state", cache.state)),
+    (wrapped_batch, update(4, B=2)),
+    (wrapped_batch, update(4, 5, B=2)),
+    (wrapped_batch, lambda cache, _: cache.trim(1)),
+    (wrapped_batch, lambda cache, _: cache.filter([1])),
+    (wrapped_batch, lambda cache, _: cache.filter([])),
+    (wrapped_batch, lambda cache, _: cache.extend(cache)),
+    (wrapped_batch, prepare),
+    (wrapped_batch, lambda cache, _: setattr(cache, "state", [])),
+    (wrapped_batch, lambda cache, _: setattr(cache, "state", cache.state)),
+    (overlong_batch, update(4, B=2)),
+    (overlong_batch, update(4, 5, B=2)),
+    (overlong_batch, lambda cache, _: cache.trim(1)),
+    (overlong_batch, lambda cache, _: cache.filter([1])),
+    (overlong_batch, lambda cache, _: cache.filter([])),
+    (overlong_batch, lambda cache, _: cache.extend(cache)),
+    (overlong_batch, prepare),
+    (overlong_batch, lambda cache, _: setattr(cache, "state", [])),
+    (overlong_batch, lambda cache, _: setattr(cache, "state", cache.state)),
+    (prepared_batch, lambda cache, _: cache.finalize()),
+    (prepared_wrapped_batch, lambda cache, _: cache.finalize()),
+    (prepared_wrapped_batch, update(4, 5, B=2)),
+    (padded_batch, lambda cache, _: cache.prepare(left_padding=[1, 2])),
+    (padded_batch, lambda cache, _: cache.set_meta_state(["3,4"])),
+    (wrapped_batch, lambda cache, _: cache.set_meta_state(["5", "3", "2", "False"])),
     (full_buffer, lambda buffer, _: buffer.update_and_fetch([4])),
     (roomy_buffer, lambda buffer, _: buffer.update_and_fetch([4])),
 ]
