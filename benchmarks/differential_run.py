@@ -3,6 +3,7 @@
 A differential run drives subject and reference, observes everything after every step, and compares.
 A bare drive calls `update_and_fetch` and evaluates what it returns, as a decode loop does. Both are
 given inputs painted beforehand, in one process, in turn; the median ratio of the rounds is printed.
+An ArraysCache has no update of its own (a model puts in what it computed), and so no bare drive.
 
     python benchmarks/differential_run.py [--rounds N]
 """
@@ -25,18 +26,33 @@ from kvparity.operations import make
 from kvparity.program import Program
 from kvscenarios import load_text
 
-BUDGETS = {"standard": 0.85, "rotating": 0.85, "concatenate": 1.2}
-CACHES = {
-    "standard": "{kind: standard}",
-    "rotating": "{kind: rotating, max_size: 64, keep: 4}",
-    "concatenate": "{kind: concatenate}",
+SHORT = "[{update: 0..15}, {decode: 16..79}, {update: 80..87}, {decode: 88..151}]"
+LONG = "[{update: 0..15}, {decode: 16..271}, {update: 272..287}, {decode: 288..415}]"
+DIMS = "head_dim: 32, value_head_dim: 64"
+PAIR = "{kind: list, caches: [{kind: standard}, {kind: rotating, max_size: 64}]}"
+ON_BOTH = (
+    "[{on: cache.0, update: 0..15}, {on: cache.0, decode: 16..79}, {on: cache.1, decode: 0..79}]"
+)
+CASES = {
+    "standard": ("{kind: standard}", SHORT, 0.85),
+    "standard, across 256 tokens": ("{kind: standard}", LONG, 0.85),
+    "rotating": ("{kind: rotating, max_size: 64, keep: 4}", LONG, 0.85),
+    "concatenate": ("{kind: concatenate}", LONG, 1.2),
+    "chunked": ("{kind: chunked, chunk_size: 64}", LONG, 1.2),
+    "quantized": (
+        "{kind: quantized, group_size: 32, head_dim: 32, value_head_dim: 64}",
+        SHORT,
+        1.2,
+    ),
+    "batch": ("{kind: batch, left_padding: [1, 0]}", SHORT, 1.2),
+    "batch_rotating": ("{kind: batch_rotating, max_size: 64, left_padding: [1, 0]}", LONG, 1.2),
+    "list": (PAIR, ON_BOTH, 1.2),
 }
-STEPS = "[{update: 0..15}, {decode: 16..271}, {update: 272..287}, {decode: 288..415}]"
 
 
-def program(kind: str) -> Program:
-    """Prefill and decode: across the first growth of a buffer, and several turns of a ring."""
-    text = f"family: b\nscenarios:\n  - name: b\n    cache: {CACHES[kind]}\n    steps: {STEPS}\n"
+def program(cache: str, steps: str) -> Program:
+    """A scenario of this cache and these steps."""
+    text = f"family: b\nscenarios:\n  - name: b\n    cache: {cache}\n    steps: {steps}\n"
     return Program(load_text(text)[0])
 
 
@@ -54,8 +70,10 @@ def differential(
 def bare(program: Program, implementation: subjects.Implementation) -> None:
     """Drive one side, evaluating each step, and look at nothing."""
     cache = make(implementation.face, program.scenario.specs["cache"])
-    for keys, values in program.inputs():
-        mx.eval(cache.update_and_fetch(keys, values))
+    children = implementation.face.children(cache)
+    for op, given in zip(program.ops, program.inputs(), strict=True):
+        target = children[int(op.targets[0][-1])] if children else cache
+        mx.eval(target.update_and_fetch(*given))
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -72,8 +90,8 @@ def main() -> None:
     rounds: int = parser.parse_args().rounds
     subject, reference = subjects.resolve("kvimpl"), subjects.resolve("mlx-lm")
     table = Table("kind", "bare drives, us a step", "differential run", "ratio", "budget")
-    for kind, budget in BUDGETS.items():
-        plan = program(kind)
+    for kind, (cache, steps, budget) in CASES.items():
+        plan = program(cache, steps)
         ratios, drives, runs = [], [], []
         for _ in range(rounds + 1):
             drive = seconds(lambda plan=plan: (bare(plan, subject), bare(plan, reference)))

@@ -187,8 +187,8 @@ class Observer:
             return tuple([self.snapshot(item) for item in value])
         return value
 
-    def held(self, cache: Any, *, restored: bool = False) -> Held:
-        """Every field of the cache that this implementation has.
+    def held(self, cache: Any, *, restored: bool = False, passing: bool = False) -> Held:
+        """Every field of the cache that this implementation has; `passing`, all but the tokens.
 
         How a `restored` cache lays out its buffers is each release's own affair (up to 0.31.3 the
         rows it holds, since 0.32.0 the buffers it had), so that is left out for one.
@@ -196,14 +196,17 @@ class Observer:
         survey = self._surveys.get(type(cache)) or self._survey(cache)
         snapshot = self.snapshot
         try:
-            values = self._pair(cache) if survey.holds else []
+            values = self._pair(cache) if survey.holds and not passing else []
             for get in survey.getters:
                 value = get(cache)
                 values.append(value if type(value) in _SCALARS else snapshot(value))
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
+            passing = False
+        first = len(_HELD) if survey.holds and passing else 0
         seen = len(values) - (survey.layout if restored else 0)
-        return Held(survey.kind, survey.names[:seen], tuple(values[:seen]))
+        names = survey.names[first : first + seen]
+        return Held(survey.kind, names, tuple(values[:seen]))
 
     def _pair(self, cache: Any) -> list[Any]:
         """Keys and values, read together."""

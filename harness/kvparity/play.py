@@ -106,10 +106,9 @@ class _Play:
             self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
         self._note_restored(op)
-        for root in self._seen(op):
-            restored = root in self.restored
-            for name, cache in self._parts(root, self.caches[root]):
-                entry.held[name] = self.observer.held(cache, restored=restored)
+        for name, cache in self._seen(op):
+            restored = name.partition(".")[0] in self.restored
+            entry.held[name] = self.observer.held(cache, restored=restored, passing=op.passing)
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -131,11 +130,16 @@ class _Play:
             # What is made of a restored cache, or joined with one, is laid out as that was.
             self.restored |= {op.makes} if op.makes else roots
 
-    def _seen(self, op: Op) -> Iterator[str]:
+    def _seen(self, op: Op) -> Iterator[tuple[str, Any]]:
         """The caches to look at: all of them, but within a decode only the one decoded."""
-        if op.token is not None and op.expect is None and len(self.caches) > 1:
-            return iter([op.targets[0].partition(".")[0]])
-        return iter(self.caches)
+        name = op.targets[0] if op.targets else ""
+        # A cache that an implementation failed to make is not there to be looked at.
+        if op.token is not None and not op.ends and name.partition(".")[0] in self.caches:
+            return iter([(name, self._find(op, name))])
+        return (part for name, cache in self.caches.items() for part in self._parts(name, cache))
+
+    def _find(self, op: Op, name: str) -> Any:
+        return operations.Call(self.face, op, self.caches, (), self.files).find(name)
 
     def _parts(self, name: str, cache: Any) -> Iterator[tuple[str, Any]]:
         """A cache and its children, or the layers of a prompt cache, each by its name."""
@@ -151,7 +155,7 @@ class _Play:
         name = operations.subject_of(op)
         if name is None or name.partition(".")[0] not in self.caches:
             return
-        cache = operations.Call(self.face, op, self.caches, (), self.files).find(name)
+        cache = self._find(op, name)
         if type(cache) is list:
             return
         for fact in op.expect.facts:
@@ -171,6 +175,8 @@ class _Play:
         for entry in self.entries[self.frozen :]:
             entry.returned = freeze(entry.returned)
             entry.held = {name: freeze_held(held) for name, held in entry.held.items()}
+            if entry.extra:
+                entry.extra = {name: freeze(fact) for name, fact in entry.extra.items()}
         self.frozen = len(self.entries)
         return None
 

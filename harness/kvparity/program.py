@@ -20,6 +20,9 @@ from kvscenarios.steps.masks import DynamicRoll
 from kvscenarios.steps.one import Decode, FromState, SetSlot, SetState, Update
 from kvscenarios.tensors import ShapedTensor, TokenTensor
 
+_LONG = 16
+_LOOKS = 8
+"""In a decode of more than 16 tokens, what is held is looked at every eighth."""
 _SIDES: tuple[Side, Side] = ("keys", "values")
 
 
@@ -27,8 +30,9 @@ _SIDES: tuple[Side, Side] = ("keys", "values")
 class Op:
     """One operation: the step it belongs to, and which of the step's tokens, for a decode.
 
-    `expect` stands at the last op of its step. `refused` is the error that a hardened subject is to
-    raise here.
+    `expect` stands at the last op of its step, which `ends` it. `refused` is the error that a
+    hardened subject is to raise here. An op is `passing` in the midst of a long decode: the tokens
+    held are looked at every now and then, what is returned and the numbers every time.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Op:
     makes: str | None
     targets: tuple[str, ...]
     refused: str | None
+    ends: bool = True
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,8 @@ def _ops_of(index: int, step: Step) -> Iterator[Op]:
         return
     last = len(step.decode[0]) - 1
     for token in range(last):
-        yield Op("decode", step, index, token, None, None, step.targets, None)
+        passing = last >= _LONG and bool((last - token) % _LOOKS)
+        yield Op("decode", step, index, token, None, None, step.targets, None, False, passing)
     if last >= 0:
         yield Op("decode", step, index, last, step.expect, None, step.targets, refused)
 
