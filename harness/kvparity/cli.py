@@ -116,6 +116,24 @@ def schema(
     _do(command, which.value, write=write)
 
 
+@app.command()
+def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAMES]", help="Models by name; all of them where none is given."),
+    ] = None,
+    subject: Subject = "kvimpl",
+    tokens: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many tokens each model decodes.")
+    ] = 64,
+    as_json: AsJson = False,
+) -> None:
+    """Run mlx-lm's own models on the subject's caches, and compare every token bit for bit."""
+    from kvparity.commands.models import command
+
+    _do(command, names or [], subject, tokens, as_json=as_json)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from kvparity import __version__
