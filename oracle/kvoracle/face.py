@@ -108,7 +108,7 @@ class Face:
         Before 0.30.4 the batch's class was asked, as `generate.py` did; since then any row is.
         """
         first = type(caches[0]) if caches else self.cls("standard")
-        if not hasattr(first, "merge") and (batch := _BATCH_OF.get(_KINDS[first.__name__])):
+        if not hasattr(first, "merge") and (batch := _BATCH_OF.get(_KINDS.get(first.__name__, ""))):
             asked = getattr(self.cache, CLASS_NAMES[batch], None)
             if hasattr(asked, "merge"):
                 first = asked

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from kvoracle.compiled import code
 from kvoracle.sources import OracleError, Sources
 
 PACKAGE = "kvoracle._loaded"
@@ -30,7 +31,7 @@ class _Loader(importlib.abc.Loader):
         text = self._source.decode()
         lines = text.splitlines(keepends=True)
         linecache.cache[self._filename] = (len(text), None, lines, self._filename)
-        exec(compile(self._source, self._filename, "exec"), module.__dict__)  # noqa: S102 - the point
+        exec(code(self._source, self._filename), module.__dict__)  # noqa: S102 - the point
 
 
 class _Finder(importlib.abc.MetaPathFinder):

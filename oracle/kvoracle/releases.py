@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 
 from kvoracle import fetch, lock, store
 from kvoracle.sources import OracleError, Sources, installed, installed_version
 
 OFFLINE = "KVPARITY_OFFLINE"
 """The environment variable that keeps everything from the network, set to anything but 0."""
+_installed_version = cache(installed_version)  # a millisecond each time, asked for every release
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,63}")
 
 
@@ -33,7 +35,7 @@ def at_hand(version: str) -> Sources | None:
     An installed release that somebody has edited is not that release.
     """
     locked = lock.releases().get(version)
-    if installed_version() == version:
+    if _installed_version() == version:
         here = installed()
         if locked is None or here.hashes == locked.hashes:
             return here
@@ -59,7 +61,7 @@ def fetched(version: str) -> tuple[Sources, str | None]:
 
 
 def _not_here(version: str) -> str:
-    here = [known for known in (installed_version(), *store.versions()) if known]
+    here = [known for known in (_installed_version(), *store.versions()) if known]
     near = ", ".join(dict.fromkeys(lock.nearest(version, here))) or "none"
     return (
         f"mlx-lm=={version} is not on this machine, and the network is not asked "

@@ -38,11 +38,15 @@ class Wheel:
     cache: bytes
 
 
+def directory() -> Path:
+    """Our directory among the user's caches; it need not exist."""
+    given = os.environ.get(VARIABLE)
+    return Path(given).expanduser() if given else platformdirs.user_cache_path("kvparity")
+
+
 def root() -> Path:
     """The directory of the entries; it need not exist."""
-    given = os.environ.get(VARIABLE)
-    base = Path(given).expanduser() if given else platformdirs.user_cache_path("kvparity")
-    return base / "releases"
+    return directory() / "releases"
 
 
 def path(version: str) -> Path:
@@ -125,8 +129,8 @@ def prune() -> list[Path]:
         oldest = time.time() - _ABANDONED_AFTER
         unfinished = root().glob(f"{_UNFINISHED}*")
         gone += [left for left in unfinished if left.stat().st_mtime < oldest]
-    for directory in gone:
-        shutil.rmtree(directory)
+    for leftover in gone:
+        shutil.rmtree(leftover)
     return gone
 
 

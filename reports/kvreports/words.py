@@ -186,12 +186,13 @@ def sentence(finding: Finding) -> str:
         actual = finding.subject if finding.side == "subject" else finding.reference
         found = str(finding.side), actual
         if finding.what == "fact":
-            return _contrast(finding, ("pinned", finding.expected), found)
-        return f"{finding.message}: {_contrast(finding, ('before', finding.expected), found)}"
+            return contrast(finding.field, finding.place, ("pinned", finding.expected), found)
+        said = contrast(finding.field, finding.place, ("before", finding.expected), found)
+        return f"{finding.message}: {said}"
     sides = ("subject", finding.subject), ("reference", finding.reference)
     if finding.what == "refused":
         return f"{finding.message}: " + ", ".join(_outcome(*side) for side in sides)
-    return _contrast(finding, *sides)
+    return contrast(finding.field, finding.place, *sides)
 
 
 def _outcome(side: str, value: Value) -> str:
@@ -199,11 +200,14 @@ def _outcome(side: str, value: Value) -> str:
     return f"the {side} {did} {in_words(value)}"
 
 
-def _contrast(finding: Finding, left: tuple[str, Value], right: tuple[str, Value]) -> str:
-    for name, mine, theirs in leaves(finding.field, left[1], right[1]):
+def contrast(
+    field: str, place: dict[str, int], left: tuple[str, Value], right: tuple[str, Value]
+) -> str:
+    """Where two values of a field first differ, each with whose it is: `slot 4: A holds ...`."""
+    for name, mine, theirs in leaves(field, left[1], right[1]):
         if not alike(mine, theirs):
-            return _leaf(name, finding.place, (left[0], mine), (right[0], theirs))
-    return _leaf(finding.field, finding.place, left, right)
+            return _leaf(name, place, (left[0], mine), (right[0], theirs))
+    return _leaf(field, place, left, right)
 
 
 def _leaf(

@@ -52,6 +52,12 @@ def fetch_(versions: Sequence[str], *, everything: bool) -> int:
     return COULD_NOT_RUN if failed else CONFORMS
 
 
+def have(versions: Sequence[str]) -> bool:
+    """Fetch those that are not on this machine; whether all of them are, afterwards."""
+    missing = [version for version in versions if releases.at_hand(version) is None]
+    return not _each(_alike(missing), releases.fetched)
+
+
 def verify(*, as_json: bool) -> int:
     """Hold every entry of the store against its hashes and the lock."""
     versions, damaged = store.versions(), dict(store.problems())

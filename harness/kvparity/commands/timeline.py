@@ -1,0 +1,56 @@
+"""`kvparity timeline`: a scenario's behaviour at every release, and where it changed."""
+
+from __future__ import annotations
+
+from packaging.version import InvalidVersion, Version
+
+from kvoracle import lock
+from kvparity.commands.oracle import have
+from kvparity.commands.show import only
+from kvparity.everyrelease import EveryRelease
+from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN
+from kvparity.program import Program
+from kvparity.subjects import UnknownName
+from kvparity.timeline import timeline
+from kvreports import timeline_text
+
+
+def command(
+    selector: str, keyword: str | None, first: str | None, last: str | None, *, as_json: bool
+) -> int:
+    """Play the scenario at every known release and print its timeline."""
+    program = Program(only(selector, keyword))
+    versions = between(first, last)
+    if not have(versions):
+        return COULD_NOT_RUN
+    found = timeline(program, EveryRelease(versions).play(program))
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        for line in timeline_text.lines(found):
+            print(line)
+    return CONFORMS
+
+
+def between(first: str | None, last: str | None) -> list[str]:
+    """The known releases from one to another, both included. Raises UnknownName."""
+    low, high = (None if bound is None else _version(bound) for bound in (first, last))
+    known = [
+        version
+        for version in lock.releases()
+        if (low is None or low <= Version(version)) and (high is None or Version(version) <= high)
+    ]
+    if not known:
+        ends = list(lock.releases())
+        raise UnknownName(
+            f"no known release lies between {first or ends[0]} and {last or ends[-1]}; "
+            f"they go from {ends[0]} to {ends[-1]}"
+        )
+    return known
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        raise UnknownName(f"{text!r} is no version; write one such as 0.31.3") from None
