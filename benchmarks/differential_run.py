@@ -71,7 +71,9 @@ def bare(program: Program, implementation: subjects.Implementation) -> None:
     """Drive one side, evaluating each step, and look at nothing."""
     cache = make(implementation.face, program.scenario.specs["cache"])
     children = implementation.face.children(cache)
-    for op, given in zip(program.ops, program.inputs(), strict=True):
+    inputs = program.inputs()
+    mx.eval(inputs)
+    for op, given in zip(program.ops, inputs, strict=True):
         target = children[int(op.targets[0][-1])] if children else cache
         mx.eval(target.update_and_fetch(*given))
 

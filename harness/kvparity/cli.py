@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs: `--help` imports no mlx.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -39,6 +40,7 @@ class SchemaName(str, Enum):
 
     SCENARIO = "scenario"
     RUN = "run"
+    TIMELINE = "timeline"
 
 
 Selectors = Annotated[
@@ -56,6 +58,38 @@ Subject = Annotated[
     str, typer.Option(metavar="NAME", help="What is under test: kvimpl, mlx-lm, python:PKG.MODULE.")
 ]
 Reference = Annotated[str, typer.Option(metavar="NAME", help="What it is held against.")]
+Versions = Annotated[list[str], typer.Argument(metavar="VERSION...", help="Such as 0.31.3.")]
+
+
+def _stay_offline(wanted: bool) -> None:
+    if wanted:
+        os.environ["KVPARITY_OFFLINE"] = "1"
+
+
+def _use_clone(repo: Path | None) -> None:
+    if repo is not None:
+        os.environ["KVPARITY_REPO"] = str(repo)
+
+
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        callback=_stay_offline,
+        expose_value=False,
+        help="Never ask the network (also: KVPARITY_OFFLINE=1).",
+    ),
+]
+Repo = Annotated[
+    Path | None,
+    typer.Option(
+        "--repo",
+        metavar="CLONE",
+        callback=_use_clone,
+        expose_value=False,
+        help="A clone of mlx-lm, for mlx-lm@COMMIT (also: KVPARITY_REPO).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
 
 
@@ -73,6 +107,8 @@ def run(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the run file and the page go.")
     ] = REPORT,
+    _offline: Offline = False,
+    _repo: Repo = None,
 ) -> None:
     """Hold a subject against a reference over scenarios, and write the report."""
     from kvparity.commands.run import command
@@ -96,11 +132,85 @@ def show(
     reference: Reference = "mlx-lm",
     keyword: Keyword = None,
     as_json: AsJson = False,
+    _offline: Offline = False,
+    _repo: Repo = None,
 ) -> None:
     """Show a scenario's steps as a table of what each side holds."""
     from kvparity.commands.show import command
 
     _do(command, scenario, subject, reference, keyword, as_json=as_json)
+
+
+@app.command()
+def bisect(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a name.")],
+    repo: Annotated[
+        Path, typer.Option(metavar="CLONE", help="A local clone of mlx-lm; it is only read.")
+    ],
+    good: Annotated[str, typer.Option(metavar="REV", help="Where it still was as it was.")],
+    bad: Annotated[str, typer.Option(metavar="REV", help="Where it has changed.")] = "HEAD",
+    keyword: Keyword = None,
+    as_json: AsJson = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the block to paste here, too.")
+    ] = None,
+) -> None:
+    """Find the commit of mlx-lm with which a scenario's behaviour changed."""
+    from kvparity.commands.bisect import command
+
+    _do(command, scenario, repo, good, bad, keyword=keyword, machine=as_json, out=out)
+
+
+@app.command()
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A release, such as 0.31.3.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="A later one.")],
+    selectors: Selectors = None,
+    keyword: Keyword = None,
+    as_json: AsJson = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the notes, the run file and the page go.")
+    ] = REPORT,
+    _offline: Offline = False,
+) -> None:
+    """Tell what changed for a cache's users between two releases of mlx-lm."""
+    from kvparity.commands.compare import command
+
+    _do(command, old, new, selectors or [], keyword, as_json=as_json, out=out)
+
+
+@app.command()
+def check(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a name.")],
+    subject: Subject = "kvimpl",
+    reference: Reference = "mlx-lm",
+    keyword: Keyword = None,
+    _offline: Offline = False,
+    _repo: Repo = None,
+) -> None:
+    """Judge scenarios by exit code for `git bisect run`: 0 good, 1 bad, 125 cannot be judged."""
+    from kvparity.commands.check import command
+
+    _do(command, scenario, subject, reference, keyword=keyword)
+
+
+@app.command()
+def timeline(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or a name.")],
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="VERSION", help="The oldest release to play.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="The newest release to play.")
+    ] = None,
+    keyword: Keyword = None,
+    as_json: AsJson = False,
+    _offline: Offline = False,
+) -> None:
+    """Show a scenario's behaviour at every release of mlx-lm, and what changed where."""
+    from kvparity.commands.timeline import command
+
+    _do(command, scenario, keyword, first, last, as_json=as_json)
 
 
 @app.command()
@@ -110,7 +220,7 @@ def schema(
         bool, typer.Option("--write", help="Write it to its file in the source tree.")
     ] = False,
 ) -> None:
-    """Print a JSON Schema: of scenario files, or of the lines of a run file."""
+    """Print a JSON Schema: of scenario files, of the lines of a run file, or of a timeline."""
     from kvparity.commands.schema import command
 
     _do(command, which.value, write=write)
@@ -132,6 +242,69 @@ def models(
     from kvparity.commands.models import command
 
     _do(command, names or [], subject, tokens, as_json=as_json)
+
+
+oracle = typer.Typer(
+    help="The store of mlx-lm's releases: fetch them, check them, lock new ones.",
+    no_args_is_help=True,
+)
+app.add_typer(oracle, name="oracle")
+
+
+@oracle.command("list")
+def oracle_list(as_json: AsJson = False) -> None:
+    """Name the known releases, and say which are on this machine."""
+    from kvparity.commands.oracle import list_
+
+    _do(list_, as_json=as_json)
+
+
+@oracle.command("fetch")
+def oracle_fetch(
+    versions: Annotated[
+        list[str] | None, typer.Argument(metavar="VERSION...", help="Such as 0.31.3.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every known release.")] = False,
+    _offline: Offline = False,
+) -> None:
+    """Put releases into the store; what is there already is left alone."""
+    from kvparity.commands.oracle import fetch_
+
+    _do(fetch_, versions or [], everything=everything)
+
+
+@oracle.command("verify")
+def oracle_verify(as_json: AsJson = False) -> None:
+    """Hold every release in the store against its hashes; 1 where one is damaged."""
+    from kvparity.commands.oracle import verify
+
+    _do(verify, as_json=as_json)
+
+
+@oracle.command("path")
+def oracle_path(
+    version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
+) -> None:
+    """Print where the store is, or where a release is in it."""
+    from kvparity.commands.oracle import path
+
+    _do(path, version)
+
+
+@oracle.command("prune")
+def oracle_prune() -> None:
+    """Remove damaged releases, and what killed downloads left behind."""
+    from kvparity.commands.oracle import prune
+
+    _do(prune)
+
+
+@oracle.command("lock")
+def oracle_lock(versions: Versions, _offline: Offline = False) -> None:
+    """Add releases to the lock in the source tree, as the package index has them."""
+    from kvparity.commands.oracle import lock_
+
+    _do(lock_, versions)
 
 
 def _version(wanted: bool) -> None:

@@ -9,3 +9,5 @@ COULD_NOT_RUN = 3
 """A driver, a reference or a file is missing."""
 INTERRUPTED = 130
 """Ctrl-C: what a shell calls 128 + SIGINT."""
+CANNOT_JUDGE = 125
+"""Neither good nor bad: what `git bisect run` passes over."""

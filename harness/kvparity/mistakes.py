@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from kvoracle.sources import OracleError
+from kvparity.bisect.trial import EndsError
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED, USAGE
 from kvparity.ledger import LedgerError
 from kvparity.subjects import Missing, UnknownName
 from kvreports.runfile import RunFileError
 from kvscenarios import ScenarioError
 
-_USAGE = (ScenarioError, LedgerError, UnknownName)
+_USAGE = (ScenarioError, LedgerError, UnknownName, EndsError)
 _MISSING = (Missing, OracleError, RunFileError)
 
 

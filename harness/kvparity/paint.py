@@ -70,15 +70,22 @@ class Paint:
         One row of tokens stands for every batch row.
         """
         batch, heads, lanes = shape
-        tokens = mx.array(tuple(rows), dtype=mx.int32).reshape(len(rows), 1, len(rows[0]), 1)
-        row = mx.arange(batch).reshape(batch, 1, 1, 1) * self.heads
-        head = mx.arange(heads).reshape(1, heads, 1, 1)
-        lane = (row + head) * self.lanes + mx.arange(lanes)
-        codes = tokens * self.radix + lane + _FIRST[dtype]
+        first = _FIRST[dtype]
+        rows = [rows[0]] * batch if len(rows) == 1 else rows
+        # Written out here: so small an array costs mlx more to compute than to be told.
+        codes = [
+            token * self.radix + (row * self.heads + head) * self.lanes + lane + first
+            for row, tokens in enumerate(rows)
+            for head in range(heads)
+            for token in tokens
+            for lane in range(lanes)
+        ]
+        form = (batch, heads, len(rows[0]) if rows else 0, lanes)
         if dtype == "float32":
-            return (codes if side == "keys" else -codes).astype(mx.float32)
-        signed = codes if side == "keys" else codes + _SIGN
-        return signed.astype(mx.uint16).view(getattr(mx, dtype))
+            sign = 1 if side == "keys" else -1
+            return mx.array([sign * code for code in codes], mx.float32).reshape(form)
+        bits = codes if side == "keys" else [code + _SIGN for code in codes]
+        return mx.array(bits, mx.uint16).view(getattr(mx, dtype)).reshape(form)
 
     def cells(self, array: Frozen, side: Side) -> list[list[int | str]]:
         """The tokens of an array [batch, heads, S, lanes], a list of slots for each batch row.

@@ -1,32 +1,25 @@
-"""Plays a program on an implementation in this process, and returns its trace.
+"""Plays programs on an implementation in this process.
 
-Operations run one after another without evaluation; their results and the caches' state are
-snapshotted at once and evaluated together, some tens of operations at a time.
+Several programs are played before anything is evaluated: waiting for mlx costs more than many small
+evaluations that it does together.
 """
 
 from __future__ import annotations
 
-import copy
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import NoneType
-from typing import Any
 
 import mlx.core as mx
 
-from kvoracle.face import Face, Unsupported
-from kvparity import operations
-from kvparity.observe import EXTRAS, Observer, array_bytes, freeze, freeze_held, raised
-from kvparity.program import Op, Program
-from kvparity.trace import Entry, Raised, Stop, Trace
+from kvoracle.face import Face
+from kvparity.program import Program
+from kvparity.session import Session
+from kvparity.trace import Trace
 
 _WITH_FILES = {"save", "load"}
-_RESTORING = {"round_trip", "set_state", "from_state", "load"}
-_TOGETHER = 32
-"""Operations evaluated together."""
 
 
 class InProcess:
@@ -36,185 +29,29 @@ class InProcess:
         self.face = face
 
     def play(self, program: Program, *, aside: bool = False) -> Trace:
-        """The trace of the program.
+        """The trace of one program; see `play_all`."""
+        return self.play_all([program], aside=aside)[0]
+
+    def play_all(self, programs: Sequence[Program], *, aside: bool = False) -> list[Trace]:
+        """The traces of the programs.
 
         With `aside`, an operation that a hardened subject is to refuse is played on a copy, so that
         what this implementation makes of it is recorded and the scenario goes on without it.
         """
-        with _uncollected(), _directory(program) as files:
-            return _Play(self.face, program, Path(files), aside=aside).trace()
+        with _uncollected(), ExitStack() as stack:
+            sessions = []
+            for program in programs:
+                files = stack.enter_context(_directory(program))
+                sessions.append(Session(self.face, program, Path(files), aside=aside))
+                sessions[-1].run()
+            _evaluate(sessions)
+            return [session.trace() for session in sessions]
 
 
-class _Play:
-    def __init__(self, face: Face, program: Program, files: Path, *, aside: bool) -> None:
-        self.face = face
-        self.files = files
-        self.program = program
-        self.aside = aside
-        self.observer = Observer(face)
-        self.caches: dict[str, Any] = {}
-        self.entries: list[Entry] = []
-        self.frozen = 0
-        self.handed_out: list[tuple[int, Any]] = []
-        self.restored: set[str] = set()
-
-    def trace(self) -> Trace:
-        try:
-            for name, spec in self.program.scenario.specs.items():
-                self.caches[name] = operations.make(self.face, spec)
-        except Unsupported as fact:
-            return Trace([], Stop("unsupported", str(fact), 0))
-        except Exception as error:  # noqa: BLE001 - the implementation's, whatever it is
-            return Trace([], Stop("crashed", f"cannot make the caches: {_said(error)}", 0))
-        inputs = self.program.inputs()
-        kept = [tuple([array[...] for array in given]) for given in inputs]
-        stop = self._run(inputs)
-        stop = self._flush() or stop
-        if self.face.typed_errors:
-            self._look_again(inputs, kept)
-        return Trace(self.entries, stop)
-
-    def _run(self, inputs: list[tuple[mx.array, ...]]) -> Stop | None:
-        for index, op in enumerate(self.program.ops):
-            try:
-                self.entries.append(self._entry(op, inputs[index]))
-            except Unsupported as fact:
-                return Stop("unsupported", str(fact), index)
-            except Exception as error:  # noqa: BLE001 - raised by looking, not by the operation
-                return Stop("crashed", f"cannot be observed: {_said(error)}", index)
-            if index % _TOGETHER == _TOGETHER - 1:
-                stop = self._flush()
-                if stop is not None:
-                    return stop
-        return None
-
-    def _entry(self, op: Op, given: tuple[mx.array, ...]) -> Entry:
-        entry = Entry()
-        entry.aside = self.aside and op.refused is not None
-        caches = copy.deepcopy(self.caches) if entry.aside else self.caches
-        try:
-            result = operations.run(operations.Call(self.face, op, caches, given, self.files))
-        except Unsupported as fact:
-            if not entry.aside:
-                raise
-            entry.raised = Raised("Unsupported", (), str(fact))
-            result = None
-        except Exception as error:  # noqa: BLE001 - what an operation raises is an observation
-            entry.raised = raised(error)
-            result = None
-        if self.face.typed_errors and self._held_by_a_cache(result):
-            self.handed_out.append((len(self.entries), result))
-        entry.returned = self.observer.snapshot(result)
-        self._note_restored(op)
-        for name, cache in self._seen(op):
-            restored = name.partition(".")[0] in self.restored
-            entry.held[name] = self.observer.held(cache, restored=restored, passing=op.passing)
-        if op.expect is not None:
-            entry.extra = dict(self._extras(op))
-        return entry
-
-    def _held_by_a_cache(self, result: Any) -> bool:
-        """Whether a cache holds one of the handles it returned: only then can it change later."""
-        if type(result) is mx.array or isinstance(result, tuple | list):
-            handles = {id(array) for array in _arrays(result)}
-            for cache in self.caches.values():
-                if any(id(array) in handles for array in _arrays(cache)):
-                    return True
-        return False
-
-    def _note_restored(self, op: Op) -> None:
-        roots = {name.partition(".")[0] for name in op.targets}
-        if op.name in _RESTORING:
-            self.restored |= {op.makes} if op.makes else roots
-        elif roots & self.restored:
-            # What is made of a restored cache, or joined with one, is laid out as that was.
-            self.restored |= {op.makes} if op.makes else roots
-
-    def _seen(self, op: Op) -> Iterator[tuple[str, Any]]:
-        """The caches to look at: all of them, but within a decode only the one decoded."""
-        name = op.targets[0] if op.targets else ""
-        # A cache that an implementation failed to make is not there to be looked at.
-        if op.token is not None and not op.ends and name.partition(".")[0] in self.caches:
-            return iter([(name, self._find(op, name))])
-        return (part for name, cache in self.caches.items() for part in self._parts(name, cache))
-
-    def _find(self, op: Op, name: str) -> Any:
-        return operations.Call(self.face, op, self.caches, (), self.files).find(name)
-
-    def _parts(self, name: str, cache: Any) -> Iterator[tuple[str, Any]]:
-        """A cache and its children, or the layers of a prompt cache, each by its name."""
-        inside: Sequence[Any] = cache
-        if type(cache) is not list:
-            yield name, cache
-            inside = self.face.children(cache)
-        for index, child in enumerate(inside):
-            yield from self._parts(f"{name}.{index}", child)
-
-    def _extras(self, op: Op) -> Iterator[tuple[str, Any]]:
-        assert op.expect is not None  # noqa: S101 - narrows the type
-        name = operations.subject_of(op)
-        if name is None or name.partition(".")[0] not in self.caches:
-            return
-        cache = self._find(op, name)
-        if type(cache) is list:
-            return
-        for fact in op.expect.facts:
-            if fact in EXTRAS:
-                try:
-                    yield fact, self.observer.fact(fact, cache)
-                except Unsupported:
-                    continue
-
-    def _flush(self) -> Stop | None:
-        pending, self.observer.pending = self.observer.pending, []
-        try:
-            mx.eval(pending)
-        except Exception as error:  # noqa: BLE001 - evaluation of what the operations built
-            del self.entries[self.frozen :]
-            return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
-        for entry in self.entries[self.frozen :]:
-            entry.returned = freeze(entry.returned)
-            entry.held = {name: freeze_held(held) for name, held in entry.held.items()}
-            if entry.extra:
-                entry.extra = {name: freeze(fact) for name, fact in entry.extra.items()}
-        self.frozen = len(self.entries)
-        return None
-
-    def _look_again(
-        self, inputs: list[tuple[mx.array, ...]], kept: list[tuple[mx.array, ...]]
-    ) -> None:
-        """Whether arrays handed out have changed since, and arrays handed in were written to."""
-        for index, result in self.handed_out:
-            mx.eval(result)
-            later = freeze(_as_tuple(result))
-            if later != self.entries[index].returned:
-                self.entries[index].later = later
-        mx.eval(inputs)
-        for entry, given, before in zip(self.entries, inputs, kept, strict=False):
-            for array, was in zip(given, before, strict=True):
-                if array.shape != was.shape or array_bytes(array) != array_bytes(was):
-                    entry.inputs_kept = False
-
-
-_LEAVES = (int, bool, float, str, NoneType)
-
-
-def _arrays(value: Any) -> list[mx.array]:
-    """The arrays that a value, or an object's attributes, reach."""
-    found, pending = [], [value]
-    for part in pending:
-        kind = type(part)
-        if kind is mx.array:
-            found.append(part)
-        elif kind in _LEAVES:
-            continue
-        elif isinstance(part, tuple | list):
-            pending += part
-        elif isinstance(part, dict):
-            pending += part.values()
-        elif hasattr(part, "__dict__"):
-            pending += vars(part).values()
-    return found
+def _evaluate(sessions: Sequence[Session]) -> None:
+    """Evaluate everything at once; if that fails, each session finds out whether it is to blame."""
+    with suppress(Exception):
+        mx.eval([session.pending() for session in sessions])
 
 
 def _directory(program: Program) -> AbstractContextManager[str]:
@@ -234,11 +71,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, tuple | list) else value
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

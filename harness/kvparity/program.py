@@ -73,12 +73,15 @@ class _Tensor:
         )
         return batch, heads, lanes
 
-    def paint(self, paint: Paint) -> mx.array:
-        """The array."""
+    def paint(self, paint: Paint, token: int | None = None) -> mx.array:
+        """The array, or that of one of its tokens alone."""
         if isinstance(self.spec, ShapedTensor):
             numbers = mx.arange(1, prod(self.spec.shape) + 1)
             return numbers.reshape(self.spec.shape).astype(getattr(mx, self.spec.dtype))
-        return paint.tensor(self.spec.tokens, self.lanes, self.dtype, self.side)
+        rows = self.spec.tokens
+        if token is not None:
+            rows = tuple([row[token : token + 1] for row in rows])
+        return paint.tensor(rows, self.lanes, self.dtype, self.side)
 
     def check(self, paint: Paint) -> None:
         """Raises PaintError where the tokens do not fit the rows, or the dtype."""
@@ -133,13 +136,10 @@ class Program:
     def _painted(self) -> list[tuple[mx.array, ...]]:
         painted: list[tuple[mx.array, ...]] = []
         for step, tensors in zip(self.scenario.steps, self._tensors, strict=True):
-            arrays = tuple([tensor.paint(self.paint) for tensor in tensors])
-            if isinstance(step, Decode):
-                columns = [mx.split(array, len(step.decode[0]), axis=2) for array in arrays]
-                painted += zip(*columns, strict=True)
-            else:
-                painted.append(arrays)
-        mx.eval(painted)
+            count = len(step.decode[0]) if isinstance(step, Decode) else 1
+            for token in range(count):
+                only = token if isinstance(step, Decode) else None
+                painted.append(tuple([tensor.paint(self.paint, only) for tensor in tensors]))
         return painted
 
     def _check(self, index: int, tensor: _Tensor) -> None:

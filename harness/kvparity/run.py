@@ -7,7 +7,7 @@ import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -33,6 +33,9 @@ from kvreports.model import (
 from kvscenarios import Scenario
 from kvscenarios.writer import as_yaml
 
+_TOGETHER = 32
+"""Scenarios played before anything of them is evaluated."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,12 +49,6 @@ class Plan:
     command: Sequence[str]
 
 
-def play_both(plan: Plan, program: Program) -> tuple[Trace, Trace]:
-    """The program's traces on the subject and on the reference."""
-    aside = plan.subject.face.typed_errors
-    return plan.subject.driver.play(program), plan.reference.driver.play(program, aside=aside)
-
-
 def run(
     plan: Plan, scenarios: Sequence[Scenario], advance: Callable[[Record], None] | None = None
 ) -> Run:
@@ -60,11 +57,11 @@ def run(
     clock = time.perf_counter()
     programs = [Program(scenario) for scenario in scenarios]
     records = []
-    for program in programs:
-        record = _record(plan, program)
-        records.append(record)
-        if advance is not None:
-            advance(record)
+    for first in range(0, len(programs), _TOGETHER):
+        for record in _records(plan, programs[first : first + _TOGETHER]):
+            records.append(record)
+            if advance is not None:
+                advance(record)
     problems = tuple(plan.ledger.problems(scenarios)) if plan.whole_corpus else ()
     return Run(
         header=_header(plan, started, time.perf_counter() - clock),
@@ -73,8 +70,15 @@ def run(
     )
 
 
-def _record(plan: Plan, program: Program) -> Record:
-    subject, reference = play_both(plan, program)
+def _records(plan: Plan, programs: Sequence[Program]) -> Iterator[Record]:
+    aside = plan.subject.face.typed_errors
+    subjects_ = plan.subject.driver.play_all(programs)
+    references = plan.reference.driver.play_all(programs, aside=aside)
+    for program, subject, reference in zip(programs, subjects_, references, strict=True):
+        yield _record(plan, program, subject, reference)
+
+
+def _record(plan: Plan, program: Program, subject: Trace, reference: Trace) -> Record:
     judgement = judge(
         program,
         subject,

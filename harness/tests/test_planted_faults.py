@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import planted
@@ -26,11 +27,11 @@ class Remembering(InProcess):
         super().__init__(face)
         self._traces: dict[tuple[str, bool], Trace] = {}
 
-    def play(self, program: Program, *, aside: bool = False) -> Trace:
-        key = program.scenario.id, aside
-        if key not in self._traces:
-            self._traces[key] = super().play(program, aside=aside)
-        return self._traces[key]
+    def play_all(self, programs: Sequence[Program], *, aside: bool = False) -> list[Trace]:
+        fresh = [p for p in programs if (p.scenario.id, aside) not in self._traces]
+        for program, trace in zip(fresh, super().play_all(fresh, aside=aside), strict=True):
+            self._traces[program.scenario.id, aside] = trace
+        return [self._traces[p.scenario.id, aside] for p in programs]
 
 
 @functools.cache

@@ -30,7 +30,7 @@ Side = Literal["subject", "reference"]
 class Part(BaseModel):
     """A part of the run file: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Implementation(Part):

@@ -20,7 +20,7 @@ DType = Literal["float32", "float16", "bfloat16"]
 class Model(BaseModel):
     """A part of a scenario: unknown keys are refused, and nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class NoArguments(Model):

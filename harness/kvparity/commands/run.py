@@ -34,7 +34,7 @@ def command(
     """Play, judge, write the run file and the page, and say what came of it."""
     held, against = subjects.resolve(subject), subjects.resolve(reference)
     scenarios = select(selectors, keyword)
-    declared = ledger.load(ledger.OWN) if subject == subjects.KVIMPL else ()
+    declared = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
     plan = Plan(
         subject=held,
         reference=against,
@@ -43,7 +43,7 @@ def command(
         whole_corpus=not selectors and keyword is None,
         command=("kvparity", *sys.argv[1:]),
     )
-    done = _run(plan, scenarios)
+    done = played(plan, scenarios)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
     if as_json:
@@ -53,7 +53,7 @@ def command(
     return done.footer.exit_code
 
 
-def _run(plan: Plan, scenarios: Sequence[Scenario]) -> Run:
+def played(plan: Plan, scenarios: Sequence[Scenario]) -> Run:
     """The run, with progress where somebody watches."""
     if not sys.stderr.isatty():
         return run(plan, scenarios)

@@ -18,7 +18,7 @@ def command(
 ) -> int:
     """Play one scenario on both sides and print what they hold after each op."""
     held, against = subjects.resolve(subject), subjects.resolve(reference)
-    program = Program(_only(selector, keyword))
+    program = Program(only(selector, keyword))
     mine = held.driver.play(program)
     theirs = against.driver.play(program, aside=held.face.typed_errors)
     ops = op_views(program, mine, theirs, range(len(program.ops)))
@@ -30,7 +30,8 @@ def command(
     return 0
 
 
-def _only(selector: str, keyword: str | None) -> Scenario:
+def only(selector: str, keyword: str | None) -> Scenario:
+    """The one scenario that is meant. Raises ScenarioError where these are several."""
     found = select([selector], keyword)
     if len(found) > 1:
         names = ", ".join(scenario.id for scenario in found[:5])

@@ -1,0 +1,1 @@
+"""From a change of behaviour to the commit that made it."""

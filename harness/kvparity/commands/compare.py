@@ -1,0 +1,53 @@
+"""`kvparity compare`: what changed for a cache's users between two releases of mlx-lm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kvoracle.interface import changes, interface
+from kvoracle.releases import release
+from kvparity import ledger, subjects
+from kvparity.commands.run import PAGE, RUN_FILE, played
+from kvparity.comparison import Comparison, as_markdown, comparison
+from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.observe import LEVELS
+from kvparity.run import Plan
+from kvreports import html, runfile
+from kvscenarios.select import select
+
+NOTES = "compare.md"
+
+
+def command(
+    old: str, new: str, selectors: Sequence[str], keyword: str | None, *, as_json: bool, out: Path
+) -> int:
+    """Print what changed, and write it beside the page that draws it; 1 where anything did."""
+    before, after = (subjects.resolve(_name(word)) for word in (old, new))
+    plan = Plan(
+        subject=after,
+        reference=before,
+        levels=LEVELS,
+        ledger=ledger.Ledger((), None),
+        whole_corpus=False,
+        command=("kvparity", *sys.argv[1:]),
+    )
+    run = played(plan, select(selectors, keyword))
+    offered = [interface(release(one.version or "")) for one in (before, after)]
+    found = comparison(run, changes(*offered))
+    text = as_markdown(found)
+    runfile.write(out / RUN_FILE, run)
+    runfile.write_whole(out / PAGE, html.page(run))
+    runfile.write_whole(out / NOTES, text)
+    print(found.model_dump_json(indent=1) if as_json else text)
+    return DIVERGES if _anything(found) else CONFORMS
+
+
+def _name(word: str) -> str:
+    return word if word.startswith("mlx-lm") else f"mlx-lm=={word}"
+
+
+def _anything(found: Comparison) -> bool:
+    changed = found.gone or found.come or found.changed
+    return bool(changed or found.groups or found.impossible or found.possible)
