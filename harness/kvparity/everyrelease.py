@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from kvoracle import releases
 from kvparity import subjects
 from kvparity.program import Program
-from kvparity.timeline import Played
+from kvparity.timeline import Played, first_difference, timeline
+from kvreports.timeline import Timeline
 
 
 class EveryRelease:
@@ -36,3 +37,23 @@ class EveryRelease:
             for files, implementation in self._implementations.items()
         }
         return [Played(version, traces[files]) for version, files in self._files.items()]
+
+    def timeline(self, program: Program) -> Timeline:
+        """The scenario's timeline.
+
+        The releases beside a change are played twice: what reads memory that was never written
+        does otherwise each time, and that is no change.
+        """
+        played = self.play(program)
+        found = timeline(program, played)
+        beside = {v for each in found.transitions for v in (each.before, each.after)}
+        unsteady = [
+            one.release
+            for one in played
+            if one.release in beside and self._does_otherwise(program, one)
+        ]
+        return found.model_copy(update={"unsteady": tuple(unsteady)})
+
+    def _does_otherwise(self, program: Program, played: Played) -> bool:
+        implementation = self._implementations[self._files[played.release]]
+        return first_difference(played.trace, implementation.driver.play(program)) is not None

@@ -43,20 +43,27 @@ class Played:
 
 @dataclass
 class _Run:
-    """Neighbouring releases that behave alike, and their traces, one of each that differs."""
+    """Neighbouring releases that behave alike.
+
+    `traces` has one for each set of fields that came into sight: traces that are alike and show the
+    same fields are the same.
+    """
 
     releases: list[str] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
 
     def takes(self, trace: Trace) -> bool:
         """Whether the trace is like every one of the run."""
-        if any(trace is own for own in self.traces):
+        if self.traces and trace is self.traces[-1]:
             return True
         return all(first_difference(own, trace) is None for own in self.traces)
 
     def add(self, played: Played) -> None:
+        """Lengthen the run by a release that it takes."""
         self.releases.append(played.release)
-        if not any(played.trace is own for own in self.traces):
+        if self.traces and _names(self.traces[-1]) == _names(played.trace):
+            self.traces[-1] = played.trace
+        else:
             self.traces.append(played.trace)
 
 
@@ -107,7 +114,7 @@ def _end(stop: Stop | None) -> tuple[str, int] | None:
 
 
 def _said(stop: Stop | None) -> str:
-    return "plays on" if stop is None else f"is {stop.why} ({stop.message})"
+    return "plays on" if stop is None else f"stops, {stop.why}: {stop.message}"
 
 
 def _runs(played: Sequence[Played]) -> list[_Run]:
@@ -227,5 +234,9 @@ def _visible(played: Sequence[Played]) -> Iterator[Visible]:
 
 
 def _fields(trace: Trace) -> dict[str, None]:
-    held = [held for entry in trace.entries for held in entry.held.values()]
-    return dict.fromkeys(name for one in held for name in one.names)
+    return dict.fromkeys(name for names in _names(trace) for name in names)
+
+
+def _names(trace: Trace) -> list[tuple[str, ...]]:
+    """The fields that are seen, in order, cache by cache and entry by entry."""
+    return [held.names for entry in trace.entries for held in entry.held.values()]

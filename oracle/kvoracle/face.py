@@ -280,7 +280,7 @@ class Face:
     def _lacks(self, name: str) -> Unsupported:
         """What to raise for a name that this implementation has not."""
         since = history.note(name) if self.name.startswith("mlx-lm") else ""
-        return Unsupported(f"{self.name} has no {name}{since}")
+        return Unsupported(f"there is no {name} in it{since}")
 
     def save(self, path: str, caches: list[Any], metadata: dict[str, str]) -> None:
         """Save caches to a file."""

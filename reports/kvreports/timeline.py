@@ -100,6 +100,8 @@ class Timeline(Part):
     stretches: tuple[Stretch, ...]
     transitions: tuple[Transition, ...]
     visible: tuple[Visible, ...] = ()
+    unsteady: tuple[str, ...] = ()
+    """Releases beside a change that do otherwise when played once more."""
 
 
 def schema() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kvreports.model import RaisedValue
+from kvreports.model import RaisedValue, Value
 from kvreports.timeline import UNSUPPORTED, Stretch, Timeline, Transition
 from kvreports.words import contrast, in_words, plain
 
@@ -32,6 +32,8 @@ def _lines(timeline: Timeline) -> Iterator[str]:
         words = [f"{', '.join(seen.come)} can be seen"] if seen.come else []
         words += [f"{', '.join(seen.gone)} no longer can"] if seen.gone else []
         yield f"since {seen.release}: {'; '.join(words)}"
+    for release in timeline.unsteady:
+        yield f"{release} does otherwise when played again: it reads what was never written"
     yield _summary(timeline, len(releases))
 
 
@@ -50,15 +52,16 @@ def changed(transition: Transition) -> str:
         on = f"{change.cache}: " if change.cache not in (None, "cache") else ""
         what = on + what
     elif change.what == "support":
-        what = ", ".join(f"{version} {value}" for version, value in sides)
+        what = "; ".join(f"{version} {value}" for version, value in sides)
     else:
-        what = ", ".join(
-            f"{version} {'raised' if isinstance(value, RaisedValue) else 'returned'} "
-            f"{in_words(value)}"
-            for version, value in sides
-        )
+        what = ", ".join(_done(version, value) for version, value in sides)
     also = f"; also {', '.join(change.also)}" if change.also else ""
     return f"{transition.before} -> {transition.after}: {where}: {what}{also}"
+
+
+def _done(version: str, value: Value) -> str:
+    did = "raised" if isinstance(value, RaisedValue) else "returned"
+    return f"{version} {did} {in_words(value)}"
 
 
 def _outcome(stretch: Stretch) -> Iterator[str]:
@@ -75,12 +78,11 @@ def _span(stretch: Stretch) -> str:
 
 
 def _summary(timeline: Timeline, releases: int) -> str:
-    letters = [stretch.letter for stretch in timeline.stretches]
-    behaviours = len(set(letters) - {UNSUPPORTED})
+    letters = [s.letter for s in timeline.stretches if s.letter != UNSUPPORTED]
+    behaviours = len(set(letters))
     changes = len(timeline.transitions)
-    counted = (
-        _many(releases, "release"), _many(changes, "change"), _many(behaviours, "behaviour")
-    )  # fmt: skip
+    counts = ((releases, "release"), (changes, "change"), (behaviours, "behaviour"))
+    counted = [_many(*count) for count in counts]
     undone = ", with a change undone" if _undone(letters) else ""
     return ", ".join(counted) + undone
 

@@ -11,7 +11,6 @@ from kvparity.everyrelease import EveryRelease
 from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN
 from kvparity.program import Program
 from kvparity.subjects import UnknownName
-from kvparity.timeline import timeline
 from kvreports import timeline_text
 
 
@@ -23,7 +22,7 @@ def command(
     versions = between(first, last)
     if not have(versions):
         return COULD_NOT_RUN
-    found = timeline(program, EveryRelease(versions).play(program))
+    found = EveryRelease(versions).timeline(program)
     if as_json:
         print(found.model_dump_json(indent=1))
     else:
