@@ -27,6 +27,11 @@ KINDS: dict[str, tuple[float, Callable[[Any, int], Any]]] = {
     "RotatingKVCache": (1.05, lambda module, context: module.RotatingKVCache(context, keep=4)),
     "ChunkedKVCache": (1.10, lambda module, context: module.ChunkedKVCache(context)),
     "QuantizedKVCache": (1.10, lambda module, _: module.QuantizedKVCache(64, 8)),
+    "BatchKVCache": (1.10, lambda module, _: module.BatchKVCache([0])),
+    "BatchRotatingKVCache": (
+        1.10,
+        lambda module, context: module.BatchRotatingKVCache(context, [0]),
+    ),
 }
 
 
@@ -84,7 +89,7 @@ def main() -> None:
     layers, context, blocks = (8, 1024, 20) if quick else (32, 4096, 60)
 
     print(f"[1, 8, 1, 128] float16, {layers} layers, {context} tokens of context")
-    print(f"{'kind':17}{'ours us':>9}{'mlx-lm us':>11}{'ratio':>8}{'budget':>8}{'peak memory':>13}")
+    print(f"{'kind':21}{'ours us':>9}{'mlx-lm us':>11}{'ratio':>8}{'budget':>8}{'peak memory':>13}")
     for kind, (budget, new) in KINDS.items():
 
         def ours(new: Callable[[Any, int], Any] = new) -> Any:
@@ -96,7 +101,7 @@ def main() -> None:
         memory = peak_bytes(ours, layers, context, 8) / peak_bytes(theirs, layers, context, 8)
         loops = Loop(ours, layers, context), Loop(theirs, layers, context)
         ratio, a, b = time_ratio(*loops, blocks)
-        row = f"{kind:17}{a * 1e6:9.0f}{b * 1e6:11.0f}{ratio:8.2f}{budget:8.2f}{memory:13.3f}"
+        row = f"{kind:21}{a * 1e6:9.0f}{b * 1e6:11.0f}{ratio:8.2f}{budget:8.2f}{memory:13.3f}"
         print(row, flush=True)
 
 

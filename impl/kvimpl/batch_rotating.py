@@ -19,7 +19,6 @@ from .buffers import (
     check_update,
     joined,
     numbers_of,
-    rows,
     with_block,
     written,
 )
@@ -97,25 +96,20 @@ class BatchRotatingKVCache(PaddedBatch):
 
         """
         context = "BatchRotatingKVCache.update_and_fetch"
-        S = check_update(context, keys, values, self._offset)
-        held = self._held()
+        prev, held = self._offset, self._held()
+        S = check_update(context, keys, values, prev)
         slots = held[0].shape[2] if held else 0
+        if S == 1 and self._pending is not None:
+            raise InvariantViolationError(context, "finalize must come before decoding")
         # As in RotatingKVCache: a ring short of both window and offset takes tokens at its end.
-        short = slots < self.max_size and slots < self._offset
-        if S == 1:
-            if self._pending is not None:
-                raise InvariantViolationError(context, "finalize must come before decoding")
-            if not short:
-                return self._ring_write(context, held, (keys, values))
-        return self._append(context, held, (keys, values))
-
-    def _ring_write(self, context: str, held: Pair | None, update: Pair) -> Pair:
-        prev, idx, rotated, padding = self._offset, self._idx, self.rotated, self.left_padding
-        slots = held[0].shape[2] if held else 0
+        if S != 1 or (slots < self.max_size and slots < prev):
+            return self._append(context, held, (keys, values))
+        idx, rotated, padding = self._idx, self.rotated, self.left_padding
         if held is None or prev >= slots < self.max_size:
             block = min(self.step, self.max_size - prev)
-            held, slots, idx = with_block(context, held, update, block), slots + block, prev
-        if (excess := slots - self.max_size) > 0:
+            held, slots, idx = with_block(context, held, (keys, values), block), slots + block, prev
+        if slots > self.max_size:
+            excess = slots - self.max_size
             held = held[0][:, :, excess:], held[1][:, :, excess:]
             slots = idx = self.max_size
             padding = padding - excess
@@ -123,8 +117,8 @@ class BatchRotatingKVCache(PaddedBatch):
             rotated, idx = True, 0
         if rotated:
             padding = padding - 1
-        held = written(context, held, update, idx, idx + 1)
-        return self._stored(held, padding, self.offset, S=1, idx=idx + 1, rotated=rotated)
+        held = written(context, held, (keys, values), idx, idx + 1)
+        return self._stored(held, padding, self.offset + 1, prev + 1, (idx + 1, rotated))
 
     def _append(self, context: str, held: Pair | None, update: Pair) -> Pair:
         keys, values = update
@@ -143,18 +137,17 @@ class BatchRotatingKVCache(PaddedBatch):
                 padding = padding - excess
             keys = joined(context, "keys", held[0], keys)
             values = joined(context, "values", held[1], values)
-        return self._stored((keys, values), padding, offset, S=S, idx=keys.shape[2], rotated=False)
+        place = keys.shape[2], False
+        return self._stored((keys, values), padding, offset + S, self._offset + S, place)
 
     def _stored(
-        self, held: Pair, padding: mx.array, offset: mx.array, *, S: int, idx: int, rotated: bool
+        self, held: Pair, padding: mx.array, offset: mx.array, end: int, place: tuple[int, bool]
     ) -> Pair:
-        offset, end = offset + S, self._offset + S
         # So that evaluating the keys evaluates these, whose graph would grow by a node a token.
-        held = mx.depends(held[0], (padding, offset)), held[1]
-        fetched = _filled(held, end)
-        self._commit(
-            keys=held[0], values=held[1], left_padding=padding, offset=offset,
-            _offset=end, _idx=idx, rotated=rotated,
+        keys, values = mx.depends(held[0], (padding, offset)), held[1]
+        fetched = _filled(keys, values, end)
+        self.keys, self.values, self.left_padding, self.offset, self._offset, (self._idx, self.rotated) = (  # noqa: E501 - on one line, nothing comes between
+            keys, values, padding, offset, end, place,
         )  # fmt: skip
         return fetched
 
@@ -178,7 +171,7 @@ class BatchRotatingKVCache(PaddedBatch):
     def keys_and_values(self) -> Pair:
         """Return the ring, or what is filled of it, in physical order."""
         held = self._must_hold("BatchRotatingKVCache.keys_and_values")
-        return _filled(held, self._offset)
+        return _filled(*held, self._offset)
 
     def size(self) -> int:
         """Return how many slots are within the window, padding included."""
@@ -424,9 +417,10 @@ class BatchRotatingKVCache(PaddedBatch):
         return batch
 
 
-def _filled(held: Pair, offset: int) -> Pair:
-    slots = min(offset, held[0].shape[2])
-    return rows(held[0], slots), rows(held[1], slots)
+def _filled(keys: mx.array, values: mx.array, offset: int) -> Pair:
+    if offset < keys.shape[2]:
+        return keys[:, :, :offset], values[:, :, :offset]
+    return keys[...], values[...]
 
 
 def _window(cache: RotatingKVCache) -> Pair | None:
