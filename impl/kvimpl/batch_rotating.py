@@ -39,8 +39,8 @@ from .rotating import RotatingKVCache
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_NEVER = 2**31 - 1
-"""A length that no row reaches: what comes in is all tokens."""
+_NEVER = 2**30
+"""An offset that no row reaches, and from which any other can be taken in 32 bits."""
 
 
 class BatchRotatingKVCache(PaddedBatch):

@@ -214,37 +214,29 @@ class PaddedBatch(BaseCache):
             ShapePairMismatchError: other heads or head dims.
 
         """
-        sides = (self, other)
-        end = max(side_end for _, side_end in ordered)
+        sides, ends = (self, other), [end for _, end in ordered]
+        moved = [max(ends) - end for end in ends]
+        padding = [side.left_padding + by for side, by in zip(sides, moved, strict=True)]
         attributes: dict[str, Any] = {
-            "left_padding": mx.concatenate(
-                [
-                    side.left_padding + (end - at)
-                    for side, (_, at) in zip(sides, ordered, strict=True)
-                ]
-            ),
+            "left_padding": mx.concatenate(padding),
             "offset": mx.concatenate([side.offset for side in sides]),
-            "_idx": end,
+            "_idx": max(ends),
         }
         if any(side._pending is not None for side in sides):
-            attributes["_pending"] = mx.concatenate(
-                [
-                    mx.full((side._rows,), silent, mx.int32)
-                    if side._pending is None
-                    else side._pending
-                    for side in sides
-                ]
+            announced = (
+                mx.full((side._rows,), silent, mx.int32) if side._pending is None else side._pending
+                for side in sides
             )
-        held = [pair for pair, _ in ordered if pair is not None]
-        if held:
-            blanks = [
-                tuple(_no_rows(like, side._rows, held[0]) for like in held[0]) for side in sides
+            attributes["_pending"] = mx.concatenate(list(announced))
+        likes = [pair for pair, _ in ordered if pair is not None]
+        if likes:
+            pairs = [
+                pair or tuple(_no_rows(like, side._rows, likes[0]) for like in likes[0])
+                for side, (pair, _) in zip(sides, ordered, strict=True)
             ]
             for j, name in enumerate(("keys", "values")):
-                blocks = [
-                    (pair or blank)[j] for (pair, _), blank in zip(ordered, blanks, strict=True)
-                ]
-                attributes[name] = _stacked(f"{context}: {name}", blocks, [at for _, at in ordered])
+                blocks = [pair[j] for pair in pairs]
+                attributes[name] = _stacked(f"{context}: {name}", blocks, ends)
         return attributes
 
     def _row_start(self, context: str, idx: int) -> int:

@@ -292,6 +292,17 @@ def test_extend_between_prepare_and_finalize_keeps_both_announcements(new, paint
     assert first.offset.tolist() == [1, 3, 3, 3, 2, 3]
 
 
+@BOTH
+def test_rows_without_an_announcement_are_not_turned(new, paint):
+    cache = new(0, 0)
+    cache.prepare(lengths=[1, 3], right_padding=[2, 0])
+    cache.extend(new(2, 1))
+    cache.update_and_fetch(*paint([1, 2, 3], B=4))
+    cache.finalize()
+    assert cache.left_padding.tolist() == [2, 0, 2, 1]
+    assert [whole(cache.extract(i).keys) for i in range(4)] == [[1], [1, 2, 3], [3], [2, 3]]
+
+
 def test_extend_leaves_the_other_as_it_is(paint, snapshot):
     """mlx-lm puts the other ring into the order of time."""
     cache, other = filled(rotating, paint, 2), filled(rotating, paint, 3, 1, 1)
