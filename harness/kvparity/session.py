@@ -127,14 +127,22 @@ class Session:
 
     def _seen(self, op: Op) -> Iterator[tuple[str, Any]]:
         """The caches to look at: all of them, but within a decode only the one decoded."""
-        name = op.targets[0] if op.targets else ""
-        # A cache that an implementation failed to make is not there to be looked at.
-        if op.token is not None and not op.ends and name.partition(".")[0] in self.caches:
-            return iter([(name, self._find(op, name))])
+        if op.token is not None and not op.ends:
+            name = op.targets[0]
+            cache = self._find(op, name)
+            if cache is not None:
+                return iter([(name, cache)])
         return (part for name, cache in self.caches.items() for part in self._parts(name, cache))
 
     def _find(self, op: Op, name: str) -> Any:
-        return operations.Call(self.face, op, self.caches, (), self.files).find(name)
+        """A cache by name; None where the implementation failed to make it, or has lost it.
+
+        Up to 0.28.0 a list of caches came back from a file without any.
+        """
+        try:
+            return operations.Call(self.face, op, self.caches, (), self.files).find(name)
+        except (KeyError, IndexError):
+            return None
 
     def _parts(self, name: str, cache: Any) -> Iterator[tuple[str, Any]]:
         """A cache and its children, or the layers of a prompt cache, each by its name."""
@@ -148,10 +156,8 @@ class Session:
     def _extras(self, op: Op) -> Iterator[tuple[str, Any]]:
         assert op.expect is not None  # noqa: S101 - narrows the type
         name = operations.subject_of(op)
-        if name is None or name.partition(".")[0] not in self.caches:
-            return
-        cache = self._find(op, name)
-        if type(cache) is list:
+        cache = None if name is None else self._find(op, name)
+        if cache is None or type(cache) is list:
             return
         for fact in op.expect.facts:
             if fact in EXTRAS:

@@ -107,16 +107,32 @@ class Face:
 
         Before 0.30.4 the batch's class was asked, as `generate.py` did; since then any row is.
         """
-        first = type(caches[0]) if caches else self.cls("standard")
-        if not hasattr(first, "merge") and (batch := _BATCH_OF.get(_KINDS.get(first.__name__, ""))):
-            asked = getattr(self.cache, CLASS_NAMES[batch], None)
-            if hasattr(asked, "merge"):
-                first = asked
-        return self.method(first, "merge")(caches)
+        asked = type(caches[0]) if caches else self.cls("standard")
+        batch = _BATCH_OF.get(_KINDS.get(asked.__name__, ""))
+        if batch is not None and not hasattr(asked, "merge"):
+            asked = self.cls(batch)
+        return self.method(asked, "merge")(caches)
 
     def children(self, cache: Any) -> tuple[Any, ...]:
         """The caches in a list of them; none for any other kind."""
         return tuple(cache.caches) if self.kind_of(cache) == "list" else ()
+
+    def check_rows(self, cache: Any, indices: Sequence[int]) -> None:
+        """Refuse rows that a cache has not. Raises IndexError.
+
+        mlx does not check indices: it would read, and return, whatever lies beyond. A hardened
+        implementation is asked all the same, for it is to refuse by itself.
+        """
+        if self.typed_errors:
+            return
+        for child in self.children(cache):
+            self.check_rows(child, indices)
+        parts = list(vars(cache).values())
+        parts += getattr(cache, "cache", [])
+        rows = [part.shape[0] for part in parts if isinstance(part, mx.array) and part.ndim]
+        for index in indices if rows else ():
+            if not -min(rows) <= index < min(rows):
+                raise IndexError(f"there is no row {index}: not asked, for mlx would read on")
 
     def set_step(self, cache: Any, step: int | None) -> None:
         """Let a buffer grow by `step` rows, where the kind grows by steps."""
@@ -147,7 +163,7 @@ class Face:
     def state_count(self, cache: Any) -> int:
         """Arrays in the state. Raises Unsupported where the state carries numbers too (0.32.0)."""
         if not hasattr(type(cache), "meta_state"):
-            raise Unsupported(f"the state of {self.name} is not a list of arrays")
+            raise Unsupported("its state is no list of arrays: numbers stand among them")
         return len(cache.state)
 
     def causal_mask(
@@ -191,7 +207,7 @@ class Face:
         elif kind == "chunked":
             cache.state = (keys, values, rows, cache.chunk_size, cache.start_position)
         else:
-            raise Unsupported(f"the state of {self.name}'s {kind} cache is not keys and values")
+            raise Unsupported(f"the state of its {kind} cache is not keys and values")
 
     def set_meta_state(self, cache: Any, meta: Sequence[str]) -> None:
         """Put metadata in: a ring's keep, max_size, offset and cursor."""
@@ -206,7 +222,7 @@ class Face:
             chunk_size, start = map(int, meta)
             cache.state = (cache.keys, cache.values, cache.offset, chunk_size, start)
         elif kind not in {"standard", "concatenate"}:
-            raise Unsupported(f"{self.name}'s {kind} cache has no metadata of its own")
+            raise Unsupported(f"its {kind} cache has no metadata apart from the state")
         elif meta:
             raise ValueError("this kind has no metadata")
 
