@@ -174,6 +174,8 @@ class ArraysCache(BaseCache):
         N = count("ArraysCache.advance: N", N)
         lengths = None if self.lengths is None else self.lengths - N
         left_padding = None if self.left_padding is None else self.left_padding - N
+        # Perhaps nobody ever looks at them, and their graph would grow by a node a call.
+        mx.async_eval(lengths, left_padding)
         self.lengths, self.left_padding = lengths, left_padding
 
     def make_mask(self, N: int) -> Slot:

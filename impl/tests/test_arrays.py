@@ -1,5 +1,7 @@
 """The arrays cache: slots, padding and lengths, rows in and out, unwritten slots, restoring."""
 
+import io
+
 import mlx.core as mx
 import pytest
 from hypothesis import given, settings
@@ -238,6 +240,15 @@ def test_slots_are_shared_in_neither_direction(bits, snapshot):
     held = bits(padding)
     cache.advance(2)
     assert bits(padding) == held
+
+
+def test_advancing_grows_no_graph_although_nobody_looks():
+    cache = three_rows()
+    for _ in range(3):
+        cache.advance(1)
+    dot = io.StringIO()
+    mx.export_to_dot(dot, cache.lengths, cache.left_padding)
+    assert "->" not in dot.getvalue()
 
 
 def test_a_model_may_unpack_the_slots(bits):
