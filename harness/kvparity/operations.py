@@ -210,6 +210,7 @@ def _merge(call: Call) -> None:
 
 
 def _extract(call: Call) -> None:
+    call.face.check_rows(call.target, (call.args,))
     call.keep(call.face.method(call.target, "extract")(call.args))
 
 
@@ -218,6 +219,7 @@ def _extend(call: Call) -> None:
 
 
 def _filter(call: Call) -> None:
+    call.face.check_rows(call.target, call.args)
     call.face.method(call.target, "filter")(mx.array(call.args, dtype=mx.int32))
 
 
