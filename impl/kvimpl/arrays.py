@@ -175,7 +175,7 @@ class ArraysCache(BaseCache):
         lengths = None if self.lengths is None else self.lengths - N
         left_padding = None if self.left_padding is None else self.left_padding - N
         # Perhaps nobody ever looks at them, and their graph would grow by a node a call.
-        mx.async_eval(lengths, left_padding)
+        mx.async_eval(lengths, left_padding)  # type: ignore[no-untyped-call]  # no stub for it
         self.lengths, self.left_padding = lengths, left_padding
 
     def make_mask(self, N: int) -> Slot:
