@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import kvimpl
 from kvoracle import releases, sources
 from kvoracle.commits import Clone
 from kvoracle.face import Face
@@ -61,7 +60,7 @@ def is_own(name: str) -> bool:
 def resolve(name: str) -> Implementation:
     """The implementation of this name. Raises UnknownName and Missing."""
     if name == KVIMPL:
-        return _of_module(KVIMPL, kvimpl)
+        return _of_module(KVIMPL, _import(KVIMPL))
     try:
         if name == INSTALLED:
             return of_sources(sources.installed())
