@@ -14,11 +14,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
-from struct import iter_unpack
+from struct import calcsize, unpack_from
 from typing import Any
 
 from kvparity import subjects
-from kvparity.compare import differences, place
+from kvparity.compare import differences, place, same
 from kvparity.models import side
 from kvparity.models.record import Moment, Played
 from kvparity.models.side import Way
@@ -71,6 +71,10 @@ class _Sides:
             self.reference.submit(side.play, recipe.name, way, tokens, watch=watch),
         )
 
+    def kinds(self, recipe: Recipe) -> Future[tuple[str, ...]]:
+        """The classes of the model's caches on the reference, to come."""
+        return self.reference.submit(side.kinds, recipe.name)
+
 
 _Pair = tuple["Future[Played]", "Future[Played]"]
 
@@ -83,23 +87,22 @@ def compare(recipes: Sequence[Recipe], subject: str, tokens: int) -> Iterator[Ou
     """
     with _sides(subject) as sides:
         runs = [
-            (recipe, way, sides.play(recipe, way, tokens, watch=False))
+            (recipe, way, sides.play(recipe, way, tokens, watch=False), sides.kinds(recipe))
             for recipe in recipes
             for way in WAYS
             if way == "generate" or recipe.not_batched is None
         ]
-        for recipe, way, pair in runs:
+        for recipe, way, pair, kinds in runs:
             mine, theirs = (future.result() for future in pair)
             _check_reference(recipe, way, theirs)
             first = _first(mine, theirs)
             if first is not None:
                 closer = (future.result() for future in sides.play(recipe, way, tokens, watch=True))
                 first = _first(*closer) or first
-            kinds = sides.reference.submit(side.kinds, recipe.name).result()
             counted = sum(moment.field == "token" for moment in theirs.moments)
-            yield Outcome(recipe.name, way, kinds, counted, first)
+            yield Outcome(recipe.name, way, kinds.result(), counted, first)
             if recipe.not_batched is not None:
-                yield Outcome(recipe.name, "batch", kinds, not_run=recipe.not_batched)
+                yield Outcome(recipe.name, "batch", kinds.result(), not_run=recipe.not_batched)
 
 
 def _check_reference(recipe: Recipe, way: Way, played: Played) -> None:
@@ -164,11 +167,15 @@ def _texts(subject: Any, reference: Any) -> tuple[str, str]:
     if isinstance(subject, Frozen) and isinstance(reference, Frozen):
         format_ = _FORMATS.get(subject.dtype)
         if subject[:2] == reference[:2] and format_ is not None:
-            numbers = iter_unpack(format_, subject.data), iter_unpack(format_, reference.data)
-            (mine,), (theirs,) = next((x, y) for x, y in zip(*numbers, strict=True) if x != y)
+            # By bytes: -0.0 is not 0.0 here, and one NaN may be another.
+            bytes_ = enumerate(zip(subject.data, reference.data, strict=True))
+            at = next(index for index, (mine, theirs) in bytes_ if mine != theirs)
+            at -= at % calcsize(format_)
+            (mine,), (theirs,) = (unpack_from(format_, x.data, at) for x in (subject, reference))
             return repr(mine), repr(theirs)
     elif type(subject) is type(reference) is tuple and len(subject) == len(reference):
-        return _texts(*next((x, y) for x, y in zip(subject, reference, strict=True) if x != y))
+        pairs = zip(subject, reference, strict=True)
+        return _texts(*next(pair for pair in pairs if not same(*pair)))
     return _text(subject), _text(reference)
 
 
