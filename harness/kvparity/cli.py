@@ -35,6 +35,13 @@ class LevelName(str, Enum):
     INTERNALS = "internals"
 
 
+class Over(str, Enum):
+    """What a timeline goes over."""
+
+    MLX_LM = "mlx-lm"
+    MLX = "mlx"
+
+
 class SchemaName(str, Enum):
     """The published JSON Schemas."""
 
@@ -203,13 +210,23 @@ def timeline(
     last: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="The newest release to play.")
     ] = None,
+    over: Annotated[
+        Over, typer.Option(help="Releases of mlx-lm, or one of them under versions of mlx.")
+    ] = Over.MLX_LM,
+    mlx: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VERSION", help="With --over mlx: this version; may be repeated."),
+    ] = None,
+    reference: Reference = "mlx-lm",
     keyword: Keyword = None,
     as_json: AsJson = False,
     _offline: Offline = False,
 ) -> None:
     """Show a scenario's behaviour at every release of mlx-lm, and what changed where."""
-    from kvparity.commands.timeline import command
+    from kvparity.commands.timeline import command, over_mlx
 
+    if over is Over.MLX:
+        _do(over_mlx, scenario, keyword, reference, mlx or [], as_json=as_json)
     _do(command, scenario, keyword, first, last, as_json=as_json)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+
 from packaging.version import InvalidVersion, Version
 
 from kvoracle import lock
+from kvparity import overmlx
 from kvparity.commands.oracle import have
 from kvparity.commands.show import only
 from kvparity.everyrelease import EveryRelease
 from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN
 from kvparity.program import Program
 from kvparity.subjects import UnknownName
+from kvparity.timeline import timeline
 from kvreports import timeline_text
+from kvreports.timeline import Timeline
 
 
 def command(
@@ -22,13 +28,33 @@ def command(
     versions = between(first, last)
     if not have(versions):
         return COULD_NOT_RUN
-    found = EveryRelease(versions).timeline(program)
+    _print(EveryRelease(versions).timeline(program), as_json=as_json)
+    return CONFORMS
+
+
+def over_mlx(
+    selector: str, keyword: str | None, reference: str, versions: Sequence[str], *, as_json: bool
+) -> int:
+    """Play the scenario on one release under several versions of mlx and print its timeline."""
+    scenario = only(selector, keyword)
+    program = Program(scenario)
+    for version in versions:
+        _version(version)
+
+    def advance(version: str) -> None:
+        print(f"playing under mlx {version}", file=sys.stderr)
+
+    played = overmlx.played(scenario, reference, versions or overmlx.VERSIONS, advance)
+    _print(timeline(program, played), as_json=as_json)
+    return CONFORMS
+
+
+def _print(found: Timeline, *, as_json: bool) -> None:
     if as_json:
         print(found.model_dump_json(indent=1))
-    else:
-        for line in timeline_text.lines(found):
-            print(line)
-    return CONFORMS
+        return
+    for line in timeline_text.lines(found):
+        print(line)
 
 
 def between(first: str | None, last: str | None) -> list[str]:
