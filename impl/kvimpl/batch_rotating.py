@@ -324,10 +324,12 @@ class BatchRotatingKVCache(PaddedBatch):
     def merge(cls, caches: Sequence[RotatingKVCache]) -> Self:
         """Return a batch whose rows are the windows of these caches, of one row each.
 
+        As in mlx-lm a batch pins nothing: tokens that a cache kept are in its row, but the oldest
+        there, and the first to go.
+
         Raises:
             OutOfRangeError: no caches.
-            InvariantViolationError: another kind, different ``max_size``, or pinned tokens, which a
-                batch cannot keep.
+            InvariantViolationError: another kind, or different ``max_size``.
             ShapePairMismatchError: caches of several rows, or of different heads or head dims.
 
         """
@@ -436,8 +438,6 @@ def _check_member(context: str, cache: RotatingKVCache, max_size: int) -> None:
     check_kind(context, cache, RotatingKVCache)
     if cache.max_size != max_size:
         raise InvariantViolationError(context, f"max_size must be {max_size} for all")
-    if cache.keep:
-        raise InvariantViolationError(context, "a batch keeps no pinned tokens: keep must be 0")
 
 
 def _check_window(context: str, max_size: int) -> None:

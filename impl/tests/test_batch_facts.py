@@ -216,10 +216,14 @@ def test_unlike_caches_do_not_merge(kind, members, error, paint):
         kind.merge(members(paint))
 
 
-def test_pinned_tokens_do_not_merge(paint):
-    """mlx-lm takes them for the oldest, and evicts them first."""
-    with pytest.raises(kvimpl.InvariantViolationError):
-        kvimpl.RotatingKVCache.merge([single(kvimpl.RotatingKVCache, paint, [1], 4, 1)])
+def test_a_batch_pins_nothing_that_a_member_kept(paint):
+    """mlx-lm's ``BatchGenerator`` merges rings that pin 4 tokens; so must we."""
+    ring = kvimpl.RotatingKVCache(4, keep=2)
+    for token in range(6):
+        ring.update_and_fetch(*paint([token]))
+    rows = kvimpl.BatchRotatingKVCache.merge([ring])
+    assert whole(rows.keys) == [0, 1, 4, 5]
+    assert whole(rows.update_and_fetch(*paint([6]))[0]) == [6, 1, 4, 5]
 
 
 def test_a_ring_that_has_dropped_tokens_is_no_row_of_a_batch_that_keeps_all(paint):

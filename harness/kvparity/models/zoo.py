@@ -84,7 +84,6 @@ _RECIPES = (
         "qwen3",
         _ATTENTION,
         {"max_kv_size": 48},
-        not_batched="a batch cannot keep pinned tokens: mlx-lm loses them, kvimpl refuses",
     ),
     Recipe(
         "gemma3",
