@@ -11,6 +11,8 @@ from kvscenarios.tokens import UNWRITTEN
 
 _ORDER = ("name", "about", "source", "cache", "caches", "steps")
 _FIELDS = {*Body.model_fields, "name", "about", "source"}
+_TENSORS = {"update", "keys", "values", "set_state", "state", "to"}
+"""Where a tensor stands, which is written as its tokens if there is no more to it."""
 _RUN = 4
 """Consecutive tokens from which on a row is written as a range."""
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -27,7 +29,7 @@ class _Dumper(_BASE):  # type: ignore[misc]  # the base is chosen at run time
 def as_yaml(scenario: Scenario) -> str:
     """A file that holds this scenario alone."""
     dumped = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_FIELDS)
-    body = {key: _plain(dumped[key]) for key in _ORDER if dumped.get(key) is not None}
+    body = {key: _plain(dumped[key], key) for key in _ORDER if dumped.get(key) is not None}
     document = {"family": scenario.family, "scenarios": [body]}
     text: str = yaml.dump(
         document,
@@ -40,10 +42,12 @@ def as_yaml(scenario: Scenario) -> str:
     return text
 
 
-def _plain(value: Any) -> Any:
-    """Token rows without needless brackets, runs as ranges."""
+def _plain(value: Any, key: str) -> Any:
+    """Token rows without needless brackets, runs as ranges; `key` is what it stands under."""
+    if key == "returned":
+        return value
     if isinstance(value, dict):
-        inner = {key: _plain(item) for key, item in value.items()}
+        inner = {name: _plain(item, name) for name, item in value.items()}
         given = inner.get("update")
         if (
             isinstance(given, dict)
@@ -51,7 +55,7 @@ def _plain(value: Any) -> Any:
             and not isinstance(given["keys"], dict)
         ):
             inner["update"] = given["keys"]
-        return inner["tokens"] if set(inner) == {"tokens"} else inner
+        return inner["tokens"] if key in _TENSORS and set(inner) == {"tokens"} else inner
     if isinstance(value, list):
         if value and all(isinstance(row, list) and _is_row(row) for row in value):
             rows = [_row(row) for row in value]
@@ -61,7 +65,7 @@ def _plain(value: Any) -> Any:
                 if len(rows) == 1
                 else [[row] if isinstance(row, str) else row for row in rows]
             )
-        return [_plain(item) for item in value]
+        return [_plain(item, key) for item in value]
     return value
 
 

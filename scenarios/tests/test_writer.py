@@ -7,10 +7,12 @@ import pytest
 from kvscenarios import Scenario, load_corpus, load_text
 from kvscenarios.writer import as_yaml
 
+CORPUS = load_corpus()
 
-@pytest.mark.parametrize("family", sorted({scenario.family for scenario in load_corpus()}))
+
+@pytest.mark.parametrize("family", sorted({scenario.family for scenario in CORPUS}))
 def test_every_scenario_of_the_corpus_survives_being_written(family: str) -> None:
-    scenarios = [scenario for scenario in load_corpus() if scenario.family == family]
+    scenarios = [scenario for scenario in CORPUS if scenario.family == family]
     again = [load_text(as_yaml(scenario))[0] for scenario in scenarios]
     assert [one.digest for one in again] == [one.digest for one in scenarios]
 
