@@ -64,6 +64,10 @@ def _buffer_shape(cache: Any) -> Any:
     return None if cache.keys is None else tuple(cache.keys.shape)
 
 
+def _state_shape(cache: Any) -> Any:
+    return tuple(cache.state.shape)
+
+
 _HELD = (
     # Both are read together, by `Face.logical`.
     Field("keys", "state", lambda _face, _cache: attrgetter("keys")),
@@ -129,7 +133,10 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         *_ALLOCATED,
     ),
     "list": (*_OUTSIDE, *_ALLOCATED),
-    "tokens": (Field("tokens", "state", _attribute("tokens")),),
+    "tokens": (
+        Field("tokens", "state", _attribute("tokens")),
+        Field("buffer_shape", "internals", lambda _face, _cache: _state_shape),
+    ),
     "trie": (),
     "lru": (
         Field("length", "state", lambda _face, _cache: len),
