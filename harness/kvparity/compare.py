@@ -72,8 +72,8 @@ def _held(
                 yield Difference(index, LEVEL_OF[field], name, field, value, against)
 
 
-def _types(entry: Entry) -> list[type]:
-    return [type(value) for held in entry.held.values() for value in held.values]
+def _types(entry: Entry) -> list[list[type]]:
+    return [list(map(type, held.values)) for held in entry.held.values()]
 
 
 def _presence(held: object) -> str:

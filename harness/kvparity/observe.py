@@ -179,10 +179,14 @@ class Observer:
     A snapshot is `array[...]`: a handle that never sees later writes. `pending` holds them.
     """
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Face, surveys: dict[type, _Survey] | None = None) -> None:
         self._face = face
-        self._surveys: dict[type, _Survey] = {}
+        self._surveys: dict[type, _Survey] = {} if surveys is None else surveys
         self.pending: list[mx.array] = []
+
+    def another(self) -> Observer:
+        """One for another session: what was found out about the classes stays known."""
+        return Observer(self._face, self._surveys)
 
     def snapshot(self, value: Any) -> Any:
         """The value with every array in it replaced by a handle of its own."""
@@ -210,10 +214,11 @@ class Observer:
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
             passing = False
+        if not restored and not passing:
+            return Held(survey.kind, survey.names, tuple(values))
         first = len(_HELD) if survey.holds and passing else 0
         seen = len(values) - (survey.layout if restored else 0)
-        names = survey.names[first : first + seen]
-        return Held(survey.kind, names, tuple(values[:seen]))
+        return Held(survey.kind, survey.names[first : first + seen], tuple(values[:seen]))
 
     def _pair(self, cache: Any) -> list[Any]:
         """Keys and values, read together."""
@@ -275,17 +280,17 @@ _NAMES: dict[mx.Dtype, str] = {}
 
 
 def _name(dtype: mx.Dtype) -> str:
-    name = _NAMES.get(dtype)
-    if name is None:
-        name = _NAMES[dtype] = str(dtype).removeprefix("mlx.core.")
+    name = _NAMES[dtype] = str(dtype).removeprefix("mlx.core.")
     return name
 
 
 def freeze(value: Any) -> Any:
     """An evaluated snapshot with every array in it replaced by its dtype, shape and bytes."""
-    if type(value) is mx.array:
-        return Frozen(_name(value.dtype), value.shape, array_bytes(value))
-    if type(value) is tuple:
+    kind = type(value)
+    if kind is mx.array:
+        dtype = value.dtype
+        return Frozen(_NAMES.get(dtype) or _name(dtype), value.shape, array_bytes(value))
+    if kind is tuple:
         return tuple([freeze(item) for item in value])
     return value
 

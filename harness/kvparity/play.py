@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import mlx.core as mx
 
 from kvoracle.face import Face
+from kvparity.observe import Observer
 from kvparity.program import Program
 from kvparity.session import Session
 from kvparity.trace import Trace
@@ -27,6 +28,7 @@ class InProcess:
 
     def __init__(self, face: Face) -> None:
         self.face = face
+        self._observer = Observer(face)
 
     def play(self, program: Program, *, aside: bool = False) -> Trace:
         """The trace of one program; see `play_all`."""
@@ -42,7 +44,9 @@ class InProcess:
             sessions = []
             for program in programs:
                 files = stack.enter_context(_directory(program))
-                sessions.append(Session(self.face, program, Path(files), aside=aside))
+                sessions.append(
+                    Session(self.face, self._observer.another(), program, Path(files), aside=aside)
+                )
                 sessions[-1].run()
             _evaluate(sessions)
             return [session.trace() for session in sessions]

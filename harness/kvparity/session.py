@@ -7,7 +7,7 @@ snapshotted at once and evaluated together, some tens of operations at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -28,12 +28,14 @@ _TOGETHER = 32
 class Session:
     """A program on its way through an implementation."""
 
-    def __init__(self, face: Face, program: Program, files: Path, *, aside: bool) -> None:
+    def __init__(
+        self, face: Face, observer: Observer, program: Program, files: Path, *, aside: bool
+    ) -> None:
         self.face = face
         self.files = files
         self.program = program
         self.aside = aside
-        self.observer = Observer(face)
+        self.observer = observer
         self.caches: dict[str, Any] = {}
         self.entries: list[Entry] = []
         self.frozen = 0
@@ -100,9 +102,10 @@ class Session:
         if self.face.typed_errors and self._held_by_a_cache(result):
             self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
-        self._note_restored(op)
+        if self.restored or op.name in _RESTORING:
+            self._note_restored(op)
         for name, cache in self._seen(op):
-            restored = name.partition(".")[0] in self.restored
+            restored = bool(self.restored) and name.partition(".")[0] in self.restored
             entry.held[name] = self.observer.held(cache, restored=restored, passing=op.passing)
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
@@ -110,12 +113,13 @@ class Session:
 
     def _held_by_a_cache(self, result: Any) -> bool:
         """Whether a cache holds one of the handles it returned: only then can it change later."""
-        if type(result) is mx.array or isinstance(result, tuple | list):
-            handles = {id(array) for array in _arrays(result)}
-            for cache in self.caches.values():
-                if any(id(array) in handles for array in _arrays(cache)):
-                    return True
-        return False
+        handles = _arrays(result) if result is not None else ()
+        return bool(handles) and any(
+            part is handle
+            for cache in self.caches.values()
+            for part in _arrays(cache)
+            for handle in handles
+        )
 
     def _note_restored(self, op: Op) -> None:
         roots = {name.partition(".")[0] for name in op.targets}
@@ -125,13 +129,15 @@ class Session:
             # What is made of a restored cache, or joined with one, is laid out as that was.
             self.restored |= {op.makes} if op.makes else roots
 
-    def _seen(self, op: Op) -> Iterator[tuple[str, Any]]:
+    def _seen(self, op: Op) -> Iterable[tuple[str, Any]]:
         """The caches to look at: all of them, but within a decode only the one decoded."""
         if op.token is not None and not op.ends:
             name = op.targets[0]
-            cache = self._find(op, name)
+            cache = self.caches.get(name)
+            if cache is None:
+                cache = self._find(op, name)
             if cache is not None:
-                return iter([(name, cache)])
+                return [(name, cache)]
         return (part for name, cache in self.caches.items() for part in self._parts(name, cache))
 
     def _find(self, op: Op, name: str) -> Any:
