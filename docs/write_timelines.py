@@ -33,8 +33,8 @@ SHOWN = (
     "arrays/slots-that-do-not-pair",
     "batch/merge-with-an-empty-member@order=e-a-b",
     "batch/merge-of-empty-members",
-    "batch_rotating/members-with-a-pinned-prefix@order=a-b",
-    "batch_rotating/extract-a-row-and-use-it-on@decoded=4,row=1",
+    "batch_rotating/members-with-a-pinned-prefix@order=a-b,last=4",
+    "batch_rotating/extract-a-row-and-use-it-on@decoded=4",
     "list/lists-of-unlike-length",
     "list/nested",
 )
