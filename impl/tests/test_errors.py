@@ -50,8 +50,7 @@ def test_an_error_is_a_value_error_that_says_where(error):
 
 def test_the_inner_error_of_a_layer_is_told():
     assert str(EXAMPLES[-1]) == (
-        "load_prompt_cache: layer 3: "
-        "RotatingKVCache.set_meta_state: keep cannot be read"
+        "load_prompt_cache: layer 3: RotatingKVCache.set_meta_state: keep cannot be read"
     )
 
 
