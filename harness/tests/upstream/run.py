@@ -53,7 +53,18 @@ def _run(directory: Path, arguments: list[str]) -> int:
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_CACHE": str(directory),
     }
-    command = [sys.executable, "-m", "pytest", "-p", "plugin", "-p", "no:cacheprovider", "-c", os.devnull, "-ra"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "plugin",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "-ra",
+    ]
     command += ["--rootdir", str(directory), *TESTS, *arguments]
     return subprocess.run(command, cwd=directory, env={**os.environ, **own}, check=False).returncode
 
