@@ -12,7 +12,12 @@ from kvparity.subjects import Missing, UnknownName
 from kvreports.runfile import RunFileError
 from kvscenarios import ScenarioError
 
-_USAGE = (ScenarioError, LedgerError, UnknownName, EndsError)
+
+class UsageError(ValueError):
+    """A command was asked for what it cannot do."""
+
+
+_USAGE = (ScenarioError, LedgerError, UnknownName, EndsError, UsageError)
 _MISSING = (Missing, OracleError, RunFileError)
 
 

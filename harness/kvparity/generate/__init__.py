@@ -1,0 +1,1 @@
+"""Generated scenarios: valid sequences of operations, and hostile ones, for every kind."""

@@ -1,0 +1,361 @@
+"""From intents to steps: an intent that makes no sense where it stands is passed over.
+
+Intents are drawn without looking at one another, which is what makes them fast to draw and lets
+any of them be taken away while a failure is shrunk. What follows from the earlier ones is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from kvparity.generate import avoided
+from kvparity.generate.shadow import (
+    BATCHES,
+    HOLDING,
+    Shadow,
+    extended,
+    extracted,
+    merged,
+)
+from kvscenarios.caches import CacheSpec
+from kvscenarios.steps import DEFAULT_CACHE
+
+MAX_CACHES = 6
+"""Caches alive in one scenario: each is looked at after every step."""
+MAX_HELD = 600
+"""Tokens in one cache: 16-bit types tell no more apart."""
+
+
+class Intent(NamedTuple):
+    """Something to do, to which of the caches that it can be done to, how much, and how."""
+
+    op: str
+    n: int = 0
+    which: int = 0
+    how: Any = None
+
+
+class Sequence:
+    """A scenario in the making: its steps so far, and a shadow of each of its caches."""
+
+    def __init__(self, specs: Mapping[str, CacheSpec]) -> None:
+        self.steps: list[dict[str, Any]] = []
+        self.live = [Shadow.of(name, spec) for name, spec in specs.items()]
+        self.token = 0
+        self.names = 0
+
+    def add(self, intent: Intent) -> None:
+        """Do what is intended, if it can be done here."""
+        _DO[intent.op](self, intent)
+
+    def step(self, cache: Shadow, op: str, arguments: Any, **more: Any) -> None:
+        """A step on a cache."""
+        on = {} if cache.name == DEFAULT_CACHE else {"on": cache.name}
+        self.steps.append({**on, op: arguments, **more})
+
+    def pick(
+        self, which: int, kinds: Collection[str], suits: Callable[[Shadow], bool] = lambda _: True
+    ) -> Shadow | None:
+        """One of the caches, or of their children, that are of these kinds and suit."""
+        parts = [part for cache in self.live for part in (cache, *cache.children)]
+        found = [part for part in parts if part.kind in kinds and suits(part)]
+        return found[which % len(found)] if found else None
+
+    def fresh(self) -> str | None:
+        """A name for one more cache; None when there are enough."""
+        if len(self.live) >= MAX_CACHES:
+            return None
+        self.names += 1
+        return f"made{self.names}"
+
+    def tokens(self, n: int) -> list[int]:
+        """The next n tokens; no two of a scenario are the same."""
+        self.token += n
+        return list(range(self.token - n, self.token))
+
+
+def _update(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING)
+    if cache is None or avoided.update(cache, intent.n) or sequence.token + intent.n > MAX_HELD:
+        return
+    if cache.announced is not None and (cache.written or intent.n <= max(cache.announced)):
+        return
+    if cache.kind == "quantized" and intent.n == 0:
+        return
+    cache.update(intent.n)
+    sequence.step(cache, "update", [sequence.tokens(intent.n)])
+
+
+def _decode(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING, lambda part: not part.pending)
+    if cache is None or avoided.update(cache, 1) or sequence.token + intent.n > MAX_HELD:
+        return
+    for _ in range(intent.n):
+        cache.update(1)
+    sequence.step(cache, "decode", [sequence.tokens(intent.n)])
+
+
+def _trim(sequence: Sequence, intent: Intent) -> None:
+    kinds = HOLDING | {"list"}
+    cache = sequence.pick(intent.which, kinds, lambda part: not part.pending)
+    if cache is None or avoided.trim(cache, intent.n):
+        return
+    padded = any(part.padding for part in [cache, *cache.children])
+    if padded and intent.n > cache.trimmable:
+        return
+    for part in [cache, *cache.children]:
+        part.held -= min(intent.n, part.held - part.start)
+    sequence.step(cache, "trim", intent.n)
+
+
+def _make_mask(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, (HOLDING - {"chunked"}) | {"arrays"})
+    if cache is None:
+        return
+    window, array = intent.how
+    arguments: dict[str, Any] = {"n": intent.n}
+    if cache.kind != "arrays":
+        arguments |= {"window_size": window} if window is not None else {}
+        arguments |= {"return_array": True} if array else {}
+    sequence.step(cache, "make_mask", arguments)
+
+
+def _maybe_trim_front(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, {"chunked"})
+    if cache is None or avoided.maybe_trim_front(cache):
+        return
+    if cache.chunk is not None:
+        cache.start = max(cache.start, cache.held - cache.chunk)
+    sequence.step(cache, "maybe_trim_front", None)
+
+
+def _copy(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING | {"arrays", "list"})
+    name = sequence.fresh()
+    if cache is not None and name is not None:
+        sequence.live.append(cache.named(name))
+        sequence.steps.append({"copy": cache.name, "as": name})
+
+
+def _round_trip(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING | {"arrays"}, lambda part: not part.pending)
+    # A tuple of children takes no other in the place of one.
+    if cache is None or avoided.restore(cache) or _is_child(sequence, cache):
+        return
+    cache.restored = cache.kind in BATCHES
+    sequence.step(cache, "round_trip", None)
+
+
+def _is_child(sequence: Sequence, cache: Shadow) -> bool:
+    return not any(one is cache for one in sequence.live)
+
+
+def _save_and_load(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING | {"arrays", "list"}, lambda p: not p.pending)
+    name = sequence.fresh()
+    if cache is None or name is None or avoided.restore(cache):
+        return
+    back = cache.named(f"{name}.0")
+    for part in [back, *back.children]:
+        part.restored = part.kind in BATCHES
+    sequence.live.append(back)
+    sequence.step(cache, "save", {"file": name})
+    sequence.steps.append({"load": name, "as": name})
+
+
+def _materialize(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, HOLDING)
+    if cache is not None:
+        sequence.step(cache, "materialize", None)
+
+
+def _to_quantized(sequence: Sequence, intent: Intent) -> None:
+    group, bits = intent.how
+    cache = sequence.pick(
+        intent.which, {"standard"}, lambda part: not any(lane % group for lane in part.lanes)
+    )
+    name = sequence.fresh()
+    if cache is not None and name is not None:
+        new = cache.named(name)
+        new.kind = "quantized"
+        sequence.live.append(new)
+        sequence.step(cache, "to_quantized", {"group_size": group, "bits": bits}, **{"as": name})
+
+
+def _merge(sequence: Sequence, intent: Intent) -> None:
+    first = sequence.pick(intent.which, {"standard", "rotating", "arrays", "list"}, _is_row)
+    name = sequence.fresh()
+    if first is None or name is None:
+        return
+    others = [part for part in sequence.live if part is not first and _joins(first, part)]
+    parts = [first, *others[: intent.n]]
+    if _is_child(sequence, first) or avoided.merge(parts):
+        return
+    batch = merged(name, parts)
+    sequence.live.append(batch)
+    sequence.steps.append({"merge": [part.name for part in parts], "as": name})
+
+
+def _is_row(cache: Shadow) -> bool:
+    parts = cache.children or [cache]
+    return all(part.kind in {"standard", "rotating", "arrays"} and part.rows == 1 for part in parts)
+
+
+def _joins(first: Shadow, other: Shadow) -> bool:
+    alike = first.kind == other.kind and first.max_size == other.max_size
+    return alike and _is_row(other) and first.lanes == other.lanes and _same(first, other)
+
+
+def _same(first: Shadow, other: Shadow) -> bool:
+    """Whether the parts of two caches are of the same kinds."""
+    mine, theirs = ([part.kind for part in each.children] for each in (first, other))
+    return mine == theirs and len(first.slots) == len(other.slots)
+
+
+def _is_batch(cache: Shadow) -> bool:
+    """Whether this holds rows, as something that is merged does."""
+    parts = cache.children or [cache]
+    return all(part.kind in {*BATCHES, "arrays"} for part in parts)
+
+
+def _extract(sequence: Sequence, intent: Intent) -> None:
+    cache = _batch(sequence, intent)
+    name = sequence.fresh()
+    if cache is None or name is None or avoided.extract(cache):
+        return
+    row = intent.n % cache.rows
+    sequence.live.append(extracted(name, cache, row))
+    sequence.step(cache, "extract", row, **{"as": name})
+
+
+def _batch(sequence: Sequence, intent: Intent) -> Shadow | None:
+    kinds = BATCHES | {"arrays", "list"}
+    found = sequence.pick(intent.which, kinds, lambda p: _is_batch(p) and not p.pending)
+    return None if found is None or _is_child(sequence, found) else found
+
+
+def _filter(sequence: Sequence, intent: Intent) -> None:
+    """Keep the rows whose bit is set, the other way round where `how` says so."""
+    cache = _batch(sequence, intent)
+    if cache is None:
+        return
+    rows = [row for row in range(cache.rows) if intent.n >> row & 1]
+    rows = rows[::-1] if intent.how else rows
+    if avoided.filter_(cache, rows):
+        return
+    cache.filter(rows)
+    sequence.step(cache, "filter", rows)
+
+
+def _extend(sequence: Sequence, intent: Intent) -> None:
+    cache = _batch(sequence, intent)
+    if cache is None:
+        return
+    others = [
+        part
+        for part in sequence.live
+        if part is not cache
+        and (part.kind, part.max_size, part.lanes) == (cache.kind, cache.max_size, cache.lanes)
+        and _is_batch(part)
+        and _same(cache, part)
+        and not part.pending
+        and cache.rows + part.rows <= MAX_CACHES
+    ]
+    if not others or avoided.extend(others[intent.n % len(others)]):
+        return
+    other = others[intent.n % len(others)]
+    extended(cache, other)
+    sequence.step(cache, "extend", other.name)
+
+
+def _prepare_left(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, BATCHES, lambda part: not part.touched)
+    if cache is None:
+        return
+    padding = [(intent.n >> 2 * row) % 4 for row in range(cache.rows)]
+    cache.padding = [old + new for old, new in zip(cache.padding, padding, strict=True)]
+    sequence.step(cache, "prepare", {"left_padding": padding})
+
+
+def _prepare_right(sequence: Sequence, intent: Intent) -> None:
+    """Announce a prefill of unequal rows, write it, and end it."""
+    cache = sequence.pick(intent.which, BATCHES, lambda part: not part.pending)
+    if cache is None or avoided.update(cache, intent.how):
+        return
+    longest = intent.how
+    padding = [(intent.n >> 2 * row) % 4 for row in range(cache.rows)]
+    if max(padding) >= longest:
+        return
+    lengths = [longest - right for right in padding]
+    sequence.step(cache, "prepare", {"right_padding": padding, "lengths": lengths})
+    if max(padding) > 0:
+        cache.announced, cache.written = padding, False
+    _update(sequence, Intent("update", longest, _place(sequence, cache)))
+
+
+def _place(sequence: Sequence, cache: Shadow) -> int:
+    """Where the cache stands among those that hold something."""
+    parts = [part for one in sequence.live for part in (one, *one.children)]
+    return next(i for i, p in enumerate(p for p in parts if p.kind in HOLDING) if p is cache)
+
+
+def _finalize(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(
+        intent.which,
+        BATCHES | {"arrays"},
+        lambda part: not part.restored and (part.announced is None or part.written),
+    )
+    if cache is not None:
+        cache.finalize()
+        sequence.step(cache, "finalize", None)
+
+
+def _set_slot(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, {"arrays"}, lambda part: bool(part.slots))
+    if cache is None:
+        return
+    index = intent.n % len(cache.slots)
+    if intent.how == "empty":
+        cache.slots[index] = False
+        sequence.step(cache, "set_slot", {"index": index})
+    else:
+        cache.slots[index] = cache.touched = True
+        sequence.step(cache, "set_slot", {"index": index, "to": sequence.tokens(2)})
+
+
+def _prepare_lengths(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, {"arrays"}, lambda part: _is_row(part) or part.rows > 1)
+    if cache is not None and avoided.lengths_needed(cache):
+        lengths = [(intent.n >> 2 * row) % 4 for row in range(cache.rows)]
+        sequence.step(cache, "prepare", {"lengths": lengths})
+
+
+def _advance(sequence: Sequence, intent: Intent) -> None:
+    cache = sequence.pick(intent.which, {"arrays"})
+    if cache is not None:
+        sequence.step(cache, "advance", intent.n)
+
+
+_DO: dict[str, Callable[[Sequence, Intent], None]] = {
+    "update": _update,
+    "decode": _decode,
+    "trim": _trim,
+    "make_mask": _make_mask,
+    "maybe_trim_front": _maybe_trim_front,
+    "copy": _copy,
+    "round_trip": _round_trip,
+    "save": _save_and_load,
+    "materialize": _materialize,
+    "to_quantized": _to_quantized,
+    "merge": _merge,
+    "extract": _extract,
+    "filter": _filter,
+    "extend": _extend,
+    "prepare_left": _prepare_left,
+    "prepare_right": _prepare_right,
+    "finalize": _finalize,
+    "set_slot": _set_slot,
+    "prepare_lengths": _prepare_lengths,
+    "advance": _advance,
+}
