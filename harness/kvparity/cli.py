@@ -202,8 +202,17 @@ def bisect(
     repo: Annotated[
         Path, typer.Option(metavar="CLONE", help="A local clone of mlx-lm; it is only read.")
     ],
-    good: Annotated[str, typer.Option(metavar="REV", help="Where it still was as it was.")],
-    bad: Annotated[str, typer.Option(metavar="REV", help="Where it has changed.")] = "HEAD",
+    good: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV",
+            help="Where it still was as it was; the release before its last change by default.",
+        ),
+    ] = None,
+    bad: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="Where it has changed; HEAD, with --good."),
+    ] = None,
     keyword: Keyword = None,
     as_json: AsJson = False,
     out: Annotated[

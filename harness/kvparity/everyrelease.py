@@ -5,13 +5,16 @@ The hashes tell: of the 56 releases from 0.19.1 to 0.32.2, 25 differ in these fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from kvoracle import releases
 from kvparity import subjects
 from kvparity.program import Program
 from kvparity.timeline import Played, first_difference, timeline
 from kvreports.timeline import Timeline
+
+_TOGETHER = 32
+"""Scenarios played at a release before anything of them is evaluated."""
 
 
 class EveryRelease:
@@ -32,19 +35,35 @@ class EveryRelease:
 
     def play(self, program: Program) -> list[Played]:
         """The scenario's trace at every release."""
-        traces = {
-            files: implementation.driver.play(program)
-            for files, implementation in self._implementations.items()
-        }
-        return [Played(version, traces[files]) for version, files in self._files.items()]
+        return self._play_all([program])[0]
 
     def timeline(self, program: Program) -> Timeline:
-        """The scenario's timeline.
+        """The scenario's timeline; see `timelines`."""
+        return next(self.timelines([program]))
+
+    def timelines(self, programs: Sequence[Program]) -> Iterator[Timeline]:
+        """The scenarios' timelines.
 
         The releases beside a change are played twice: what reads memory that was never written
         does otherwise each time, and that is no change.
         """
-        played = self.play(program)
+        for first in range(0, len(programs), _TOGETHER):
+            some = programs[first : first + _TOGETHER]
+            for program, played in zip(some, self._play_all(some), strict=True):
+                yield self._timeline(program, played)
+
+    def _play_all(self, programs: Sequence[Program]) -> list[list[Played]]:
+        """The traces of each program, at every release."""
+        traces = {
+            files: implementation.driver.play_all(programs)
+            for files, implementation in self._implementations.items()
+        }
+        return [
+            [Played(version, traces[files][index]) for version, files in self._files.items()]
+            for index in range(len(programs))
+        ]
+
+    def _timeline(self, program: Program, played: Sequence[Played]) -> Timeline:
         found = timeline(program, played)
         beside = {v for each in found.transitions for v in (each.before, each.after)}
         unsteady = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvoracle import sources
+from kvoracle import releases, sources
 from kvoracle.commits import Clone
 
 RIGHT = sources.installed().cache.decode()
@@ -167,6 +167,28 @@ def test_the_script_in_the_block_runs_with_mlx_lm_alone(scratch: Scratch, tmp_pa
         [sys.executable, "-I", str(script)], capture_output=True, text=True, check=True
     )
     assert "decode [[9]] -> [[[0.0, 7.0, 8.0, 9.0]" in done.stdout
+
+
+def test_without_ends_the_last_change_between_releases_is_zoomed_into(scratch: Scratch) -> None:
+    old, new = (releases.release(version) for version in ("0.28.0", "0.28.1"))
+    scratch.commit("release", old.cache.decode(), base=old.base.decode())
+    scratch.git("tag", "v0.28.0")
+    scratch.commit("a remark", old.cache.decode() + "# remark", base=old.base.decode())
+    culprit = scratch.commit("the change", new.cache.decode(), base=new.base.decode())
+    scratch.save("elsewhere")
+    scratch.git("tag", "v0.28.1")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "kvparity", "bisect", "rotating/ring-then-prefill"),
+            *("--repo", "clone", "--json"),
+        ],
+        cwd=scratch.path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["culprit"] == culprit
 
 
 def test_nothing_in_the_clone_changes(scratch: Scratch) -> None:

@@ -129,3 +129,13 @@ def test_a_timeline_as_json_is_what_its_schema_says(
     published = json.loads(timeline.SCHEMA_PATH.read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(found.model_dump_json()), published)
     assert published == json.loads(timeline.schema_text())
+
+
+def test_several_scenarios_give_the_timelines_that_each_gives_alone(
+    every: EveryRelease, corpus: dict[str, Scenario]
+) -> None:
+    names = [name for name in corpus if name.startswith("rotating/trim")]
+    programs = [Program(corpus[name]) for name in names]
+    together = list(every.timelines(programs))
+    assert len(together) == len(names) > 5
+    assert together == [every.timeline(program) for program in programs]

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from kvoracle import lock
 from kvoracle.commits import Clone
 from kvparity.bisect.history import between
 from kvparity.bisect.report import Outcome, as_json, as_markdown
 from kvparity.bisect.search import Answer, first_bad
-from kvparity.bisect.trial import Trials
+from kvparity.bisect.trial import EndsError, Trials
 from kvparity.commands.show import only
+from kvparity.everyrelease import EveryRelease
 from kvparity.exitcodes import CONFORMS
 from kvparity.program import Program
 from kvreports import runfile
@@ -22,8 +24,8 @@ from kvreports import runfile
 def command(
     selector: str,
     repo: Path,
-    good: str,
-    bad: str,
+    good: str | None,
+    bad: str | None,
     *,
     keyword: str | None,
     machine: bool,
@@ -32,7 +34,9 @@ def command(
     """Find the commit and print the block; nothing is checked out, and nothing sent anywhere."""
     program = Program(only(selector, keyword))
     clone = Clone(repo)
-    first, last = clone.commit(good), clone.commit(bad)
+    if good is None:
+        good, bad = last_change(program, bad)
+    first, last = clone.commit(good), clone.commit(bad or "HEAD")
     history = between(clone, first, last)
     trials = Trials(clone, program)
     ends = trials.ends(first, last)
@@ -52,3 +56,14 @@ def command(
         runfile.write_whole(out, block)
     print(json.dumps(as_json(outcome, clone, program), indent=1) if machine else block)
     return CONFORMS
+
+
+def last_change(program: Program, bad: str | None) -> tuple[str, str]:
+    """The tags of the releases around the scenario's last change. Raises EndsError."""
+    transitions = EveryRelease(lock.releases()).timeline(program).transitions
+    if not transitions:
+        raise EndsError(
+            "this scenario does the same at every known release: name two commits between which "
+            "it changed, with --good and --bad"
+        )
+    return f"v{transitions[-1].before}", bad or f"v{transitions[-1].after}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 
 from packaging.version import InvalidVersion, Version
+from rich.console import Console
+from rich.progress import track
 
 from kvoracle import lock
 from kvparity import overmlx
@@ -18,18 +21,38 @@ from kvparity.subjects import UnknownName
 from kvparity.timeline import timeline
 from kvreports import timeline_text
 from kvreports.timeline import Timeline
+from kvreports.words import plain
+from kvscenarios.select import select
 
 
 def command(
     selector: str, keyword: str | None, first: str | None, last: str | None, *, as_json: bool
 ) -> int:
-    """Play the scenario at every known release and print its timeline."""
-    program = Program(only(selector, keyword))
+    """Play the scenario at every known release and print its timeline; of several, a line each."""
+    scenarios = select([selector], keyword)
     versions = between(first, last)
     if not have(versions):
         return COULD_NOT_RUN
-    _print(EveryRelease(versions).timeline(program), as_json=as_json)
+    every = EveryRelease(versions)
+    if len(scenarios) == 1:
+        _print(every.timeline(Program(scenarios[0])), as_json=as_json)
+        return CONFORMS
+    found = _watched(every, [Program(scenario) for scenario in scenarios])
+    if as_json:
+        print(json.dumps([json.loads(one.model_dump_json()) for one in found], indent=1))
+        return CONFORMS
+    for one in found:
+        print(f"{plain(one.id)}  {timeline_text.runs(one)}")
     return CONFORMS
+
+
+def _watched(every: EveryRelease, programs: Sequence[Program]) -> list[Timeline]:
+    """The timelines, with progress where somebody watches."""
+    timelines = every.timelines(programs)
+    if not sys.stderr.isatty():
+        return list(timelines)
+    console = Console(stderr=True)
+    return list(track(timelines, "playing", len(programs), console=console, transient=True))
 
 
 def over_mlx(
