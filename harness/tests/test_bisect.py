@@ -12,8 +12,8 @@ import pytest
 from kvoracle import releases, sources
 from kvoracle.commits import Clone
 
-RIGHT = sources.installed().cache.decode()
-BASE = sources.installed().base.decode()
+RIGHT = releases.release(releases.PINNED).cache.decode()
+BASE = releases.release(releases.PINNED).base.decode()
 # What changes: a full ring's size is said to be one more.
 WRONG = RIGHT.replace("return min(self.offset, self.max_size)", "return 1 + self.max_size", 1)
 OTHER = RIGHT.replace("self._idx = self.keep", "raise RuntimeError('another failure')", 1)

@@ -9,9 +9,9 @@ import mlx.core as mx
 import pytest
 
 import kvimpl
-from kvoracle import sources
 from kvoracle.face import Face
 from kvoracle.load import load
+from kvoracle.releases import PINNED, release
 from kvparity import ledger
 from kvparity.judge import Judgement, judge
 from kvparity.observe import LEVELS, Level
@@ -19,7 +19,7 @@ from kvparity.play import InProcess
 from kvparity.program import Program
 from kvscenarios import load_text
 
-REFERENCE = load(sources.installed())
+REFERENCE = load(release(PINNED))
 
 
 def module(base: ModuleType, **parts: Any) -> ModuleType:

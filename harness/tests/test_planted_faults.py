@@ -10,6 +10,7 @@ import planted
 import pytest
 
 from kvoracle.face import Face
+from kvoracle.releases import PINNED
 from kvparity import ledger, subjects
 from kvparity.observe import LEVELS
 from kvparity.play import InProcess
@@ -36,7 +37,7 @@ class Remembering(InProcess):
 
 @functools.cache
 def reference() -> subjects.Implementation:
-    installed = subjects.resolve("mlx-lm")
+    installed = subjects.resolve(f"mlx-lm=={PINNED}")
     return replace(installed, driver=Remembering(installed.face))
 
 

@@ -1,13 +1,12 @@
 """What the tests of kvimpl share: painted tokens, snapshots, and mlx-lm's own caches."""
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import mlx.core as mx
 import pytest
+
+from kvoracle.load import load
+from kvoracle.releases import PINNED, release
 
 
 def _paint(ids, *, B=1, H=1, D=1, Dv=None, dtype=mx.float32):
@@ -63,13 +62,6 @@ def ids():
 
 @pytest.fixture(scope="session")
 def reference() -> ModuleType:
-    """mlx-lm's ``models.cache``, as installed, without the rest of the package.
-
-    Importing ``mlx_lm`` would pull in transformers and take most of a second.
-    """
-    spec = importlib.util.find_spec("mlx_lm")
-    models = Path(spec.submodule_search_locations[0]) / "models"
-    package = ModuleType("kvimpl_reference")
-    package.__path__ = [str(models)]
-    sys.modules[package.__name__] = package
-    return importlib.import_module("kvimpl_reference.cache")
+    """mlx-lm's ``models.cache`` of the release that kvimpl is held against, whatever is installed."""
+    cache, _base = load(release(PINNED))
+    return cache

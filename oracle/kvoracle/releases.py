@@ -12,6 +12,9 @@ from functools import cache
 from kvoracle import fetch, lock, store
 from kvoracle.sources import OracleError, Sources, installed, installed_version
 
+PINNED = "0.32.2"
+"""The release that this repository's own suite and gate are held against: a newer one turns nothing
+red until somebody moves this."""
 OFFLINE = "KVPARITY_OFFLINE"
 """The environment variable that keeps everything from the network, set to anything but 0."""
 _installed_version = cache(installed_version)  # a millisecond each time, asked for every release
