@@ -127,10 +127,14 @@ class _Fails(Exception):  # noqa: N818 - tells Hypothesis that an example is int
 def play_round(arena: Arena, task: Round, known: Collection[Fingerprint] = ()) -> Outcome:
     """Draw scenarios until one fails in a way not known yet, and shrink it."""
     outcome = Outcome()
+    passed: set[str] = set()
 
     def check(scenario: Scenario) -> None:
         if task.until is not None and time.time() > task.until:
             raise _OutOfTime
+        if outcome.failures and scenario.digest in passed:
+            # Shrinking comes by the same scenario often: intents that make no step fall away.
+            return
         program = Program(scenario)
         judgement, trace = arena.judged(program)
         outcome.examples += 1
@@ -138,6 +142,7 @@ def play_round(arena: Arena, task: Round, known: Collection[Fingerprint] = ()) -
         outcome.covered.update(_covered(program, trace))
         found = _failure(task.kind, program, judgement)
         if found is None or found.fingerprint in known:
+            passed.add(scenario.digest)
             return
         best = outcome.failures.setdefault(found.fingerprint, found)
         if len(outcome.failures) > 1:

@@ -29,17 +29,17 @@ def _unlike_values(_cache: Shadow, n: int) -> tuple[str, Any] | None:
 
 
 def _other_heads(cache: Shadow, n: int) -> tuple[str, Any] | None:
-    heads = {"tokens": [0] * (n + 1), "heads": 5}
+    heads = {"tokens": [0] * (n + 1), "heads": 3}
     return ("update", {"keys": heads, "values": heads}) if cache.touched else None
 
 
 def _other_rows(cache: Shadow, n: int) -> tuple[str, Any] | None:
-    rows = {"tokens": [0] * (n + 1), "batch": 7}
+    rows = {"tokens": [0] * (n + 1), "batch": cache.rows + 1}
     return ("update", {"keys": rows, "values": rows}) if cache.touched else None
 
 
 def _other_lanes(cache: Shadow, n: int) -> tuple[str, Any] | None:
-    keys = {"tokens": [0] * (n + 1), "head_dim": 7}
+    keys = {"tokens": [0] * (n + 1), "head_dim": 5}
     return ("update", {"keys": keys, "values": [0] * (n + 1)}) if cache.touched else None
 
 

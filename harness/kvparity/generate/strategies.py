@@ -12,7 +12,7 @@ from kvscenarios import Scenario
 from kvscenarios.steps import DEFAULT_CACHE
 
 FAMILY = "generated"
-_RUN, _RUNS = 12, 12
+_RUN, _RUNS = 8, 10
 """Intents are drawn in runs, so that a list of them is long on the average, and shrinks fast."""
 
 
@@ -57,6 +57,5 @@ def finished(kind: str, specs: intents.Specs, steps: list[dict[str, Any]]) -> Sc
     """The scenario of these steps, named after what it does."""
     one = list(specs) == [DEFAULT_CACHE]
     caches = {"cache": specs[DEFAULT_CACHE]} if one else {"caches": dict(specs)}
-    return Scenario.model_validate(
-        {**caches, "steps": steps or [{"observe": None}], "name": kind, "family": FAMILY}
-    )
+    steps = steps or [{"on": next(iter(specs)), "observe": None}]
+    return Scenario.model_validate({**caches, "steps": steps, "name": kind, "family": FAMILY})

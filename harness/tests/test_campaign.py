@@ -1,0 +1,128 @@
+"""A campaign finds planted faults, shrinks them, tells them apart, and finds nothing else."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import planted
+import pytest
+from typer.testing import CliRunner
+
+from kvoracle.face import Face
+from kvparity import subjects
+from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
+from kvparity.cli import app
+from kvparity.generate import intents
+from kvparity.play import InProcess
+from kvscenarios import Scenario
+from kvscenarios.loader import load_file
+
+
+@functools.cache
+def own() -> Arena:
+    return Arena.of("kvimpl", "mlx-lm")
+
+
+def with_fault(name: str) -> Arena:
+    face = Face(name, planted.module(planted.FAULTS[name]))
+    wrong = subjects.Implementation(name, None, "planted", {}, InProcess(face))
+    return Arena(wrong, own().reference, ())
+
+
+def gate(kind: str, examples: int = 60, *, hostile: bool = False, seed: int = 0) -> Round:
+    return Round(kind, seed, examples, "gate", hostile)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "hostile"),
+    [
+        ("trim_returns_what_was_asked", "standard", False),
+        ("writes_into_what_it_was_given", "concatenate", False),
+        ("rotates_to_slot_zero", "rotating", False),
+        ("half_commits_on_error", "standard", True),
+    ],
+)
+def test_a_planted_fault_is_found_and_shrunk_to_a_few_steps(
+    name: str, kind: str, hostile: bool
+) -> None:
+    [failure] = play_round(with_fault(name), gate(kind, hostile=hostile)).failures.values()
+    assert len(failure.scenario.steps) <= 6
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+@pytest.mark.parametrize("kind", intents.KINDS)
+def test_kvimpl_differs_from_mlx_lm_in_nothing_undeclared(kind: str, hostile: bool) -> None:
+    outcome = play_round(own(), gate(kind, 15, hostile=hostile))
+    assert {one.sentence for one in outcome.failures.values()} == set()
+
+
+def test_what_is_known_is_passed_over() -> None:
+    arena = with_fault("trim_returns_what_was_asked")
+    first = play_round(arena, gate("standard"))
+    again = play_round(arena, gate("standard"), known=set(first.failures))
+    assert (len(first.failures), len(again.failures)) == (1, 0)
+
+
+def failure(scenario: Scenario, ops: int) -> Outcome:
+    print_ = Fingerprint("rotating", "decode", "state", "offset", "difference")
+    return Outcome(failures={print_: Failure(print_, scenario, "", ops)})
+
+
+def test_of_two_failures_with_one_fingerprint_the_smaller_is_kept() -> None:
+    scenario = Scenario.model_validate(
+        {"name": "x", "cache": {"kind": "standard"}, "steps": ["observe"]}
+    )
+    found = Outcome()
+    for ops in (9, 3, 5):
+        found.take(failure(scenario, ops))
+    assert [one.ops for one in found.failures.values()] == [3]
+
+
+def test_a_round_draws_the_same_from_the_same_seed() -> None:
+    first, second = (play_round(own(), gate("batch", 10, seed=7)) for _ in range(2))
+    assert (first.ops, first.covered) == (second.ops, second.covered)
+
+
+def test_rounds_draw_as_many_examples_as_were_asked_for() -> None:
+    waves = list(rounds(["standard", "batch"], 1, 25, Round("", 0, 10)))
+    assert [[one.examples for one in wave] for wave in waves] == [[10, 10], [10, 10], [5, 5]]
+
+
+def test_no_two_rounds_of_a_campaign_have_one_seed() -> None:
+    seeds = [one.seed for wave in rounds(intents.KINDS, 1, 100, Round("", 0, 10)) for one in wave]
+    assert len(set(seeds)) == len(seeds)
+
+
+FAULTY = """
+import planted
+globals().update(vars(planted.module(planted.FAULTS["rotates_to_slot_zero"])))
+"""
+
+
+def test_a_finding_is_written_as_a_scenario_that_fails_when_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_caches.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    subject = ["--subject", "python:faulty_caches"]
+    found = CliRunner().invoke(
+        app,
+        [
+            *("fuzz", "--kind", "rotating", "--examples", "40", "--seed", "1", "--json"),
+            *("--profile", "gate", "--save", str(tmp_path / "found"), *subject),
+        ],
+    )
+    assert found.exit_code == 1, found.output
+    [written] = (tmp_path / "found").iterdir()
+    [finding] = json.loads(found.output)["findings"]
+    assert load_file(written)[0].steps
+    assert finding["yaml"] == written.read_text()
+    again = CliRunner().invoke(app, ["run", str(written), "--out", str(tmp_path), *subject])
+    assert again.exit_code == 1, again.output
+
+
+def test_a_kind_that_nobody_knows_is_wrong_usage() -> None:
+    result = CliRunner().invoke(app, ["fuzz", "--kind", "rotatin"])
+    assert result.exit_code == 2
