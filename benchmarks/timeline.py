@@ -28,7 +28,7 @@ SCENARIOS = (
     "rotating/ring-then-prefill",
     "masks/causal-with-a-window",
     "quantized/masks",
-    "batch_rotating/members-with-a-pinned-prefix@order=a-b",
+    "batch_rotating/members-with-a-pinned-prefix@order=a-b,last=7",
 )
 
 
