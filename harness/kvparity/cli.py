@@ -231,6 +231,10 @@ def compare(
     new: Annotated[str, typer.Argument(metavar="NEW", help="A later one.")],
     selectors: Selectors = None,
     keyword: Keyword = None,
+    fuzz: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Search beyond the corpus for so long."),
+    ] = None,
     as_json: AsJson = False,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the notes, the run file and the page go.")
@@ -240,7 +244,7 @@ def compare(
     """Tell what changed for a cache's users between two releases of mlx-lm."""
     from kvparity.commands.compare import command
 
-    _do(command, old, new, selectors or [], keyword, as_json=as_json, out=out)
+    _do(command, old, new, selectors or [], keyword, fuzz=fuzz, as_json=as_json, out=out)
 
 
 @app.command()

@@ -87,6 +87,11 @@ def test_a_release_compared_with_itself_has_not_changed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_search_of_no_time_adds_nothing_to_the_corpus(tmp_path: Path) -> None:
+    words = ("0.28.0", "0.28.1", "masks/causal-from-the-start", "--fuzz", "0", "--json")
+    assert json.loads(compare(tmp_path, *words).stdout)["scenarios"] == 1
+
+
 def test_a_release_that_there_is_not_is_told(tmp_path: Path) -> None:
     done = compare(tmp_path, "0.28.1", "0.99.0", "rotating/ring-*")
     assert done.returncode == 3
