@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs: `--help` imports no mlx.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from kvparity.exitcodes import INTERRUPTED
 
 app = typer.Typer(
     name="kvparity",
@@ -412,9 +415,28 @@ def _do(command: Callable[..., int], *args: Any, **options: Any) -> None:
 
         code = exit_code_of(error)
     sys.stdout.flush()
+    _answered.append(code)
     raise typer.Exit(code)
 
 
+_answered: list[int] = []
+"""The exit code, once a command has come to its end or has dealt with an interruption."""
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; Ctrl-C before a command is under way leaves with 130, too."""
+    interruptions = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        interruptions.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        app()
+    except SystemExit:
+        if not interruptions or _answered:
+            raise
+    except KeyboardInterrupt:
+        print("kvparity: interrupted", file=sys.stderr)
+    sys.exit(INTERRUPTED)

@@ -20,7 +20,3 @@ def main() -> None:
     implementation = subjects.resolve(sys.argv[1])
     trace = implementation.driver.play(Program(scenario))
     sys.stdout.buffer.write(pickle.dumps(trace))
-
-
-if __name__ == "__main__":
-    main()

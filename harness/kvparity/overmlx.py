@@ -25,6 +25,7 @@ from kvscenarios.writer import as_yaml
 VERSIONS = ("0.29.1", "0.30.6", "0.31.2", "0.32.4")
 """The lowest mlx that is allowed, and the last of each series since."""
 _TIMEOUT = 600
+_CHILD = "import sys; sys.path += sys.argv[2:]; from kvparity.mlxchild import main; main()"
 
 
 def played(
@@ -77,16 +78,14 @@ def _make(environment: Path, version: str) -> None:
         if done.returncode:
             said = (done.stderr.strip() or "nothing was said").splitlines()[-1]
             raise OracleError(f"no environment with mlx {version} could be made: {said}")
-    # Behind its own packages, those of this environment: all but mlx is the same for every one.
-    (site,) = environment.glob("lib/python*/site-packages")
-    paths = [path for path in sys.path if path and Path(path).is_dir()]
-    (site / "kvparity-parent.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
 
 
 def _trace(python: Path, scenario: Scenario, reference: str) -> Trace:
+    # Behind the environment's own packages, those of this one: all but mlx is the same for each.
+    paths = [path for path in sys.path if path and Path(path).is_dir()]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(  # noqa: S603 - an interpreter that we made, and this package
-        [str(python), "-m", "kvparity.mlxchild", reference],
+        [str(python), "-c", _CHILD, reference, *paths],
         input=as_yaml(scenario).encode(),
         capture_output=True,
         check=False,

@@ -142,14 +142,19 @@ def test_show_prints_what_each_side_holds_after_each_token(here: Path) -> None:
     assert "0 4 5 >3" in shown
 
 
-def test_ctrl_c_writes_nothing_and_leaves_with_130(here: Path) -> None:
+@pytest.mark.parametrize("after", [0.25, 0.9], ids=["early", "under way"])
+def test_ctrl_c_writes_nothing_and_leaves_with_130(here: Path, after: float) -> None:
+    start = "from kvparity.cli import main; print('ready', flush=True); main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "kvparity", "run", "--out", "report"],
+        [sys.executable, "-c", start, "run", "--out", "report"],
         cwd=here,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0.4)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(after)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said

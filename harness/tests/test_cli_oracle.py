@@ -66,7 +66,7 @@ def test_prune_removes_the_damaged(stored: Path) -> None:
         (["oracle", "fetch", "0.20.1", "--offline"], 3, "0.20.1 is not on this machine"),
         (["oracle", "path", "0.20.1"], 3, "`kvparity oracle fetch 0.20.1` fetches it"),
         (["timeline", "masks/which-form-of-mask", "--offline"], 3, "the network is not asked"),
-        (["timeline", "masks/*"], 2, "name one"),
+        (["bisect", "masks/*", "--repo", "."], 2, "name one"),
         (["timeline", "masks/which-form-of-mask", "--from", "1.0"], 2, "no known release lies"),
         (["timeline", "masks/which-form-of-mask", "--to", "new"], 2, "'new' is no version"),
         (["show", "masks/which-form-of-mask", "--subject", "mlx-lm@main"], 3, "--repo CLONE"),
