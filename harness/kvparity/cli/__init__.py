@@ -1,0 +1,9 @@
+"""The command line. It parses and hands over; what a command does is in `kvparity.commands`.
+
+Nothing heavy is imported before a command runs: `--help` imports no mlx.
+"""
+
+from kvparity.cli import oracle, playing, releases, schemas, searching
+from kvparity.cli.app import app, main
+
+__all__ = ["app", "main", "oracle", "playing", "releases", "schemas", "searching"]

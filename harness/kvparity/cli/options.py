@@ -1,0 +1,70 @@
+"""The options that several commands share. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+REPORT = Path("kvparity-report")
+"""Where output goes where nothing else is said; safe to delete."""
+
+
+class LevelName(str, Enum):
+    """The levels at which fields are compared."""
+
+    RETURNED = "returned"
+    STATE = "state"
+    INTERNALS = "internals"
+
+
+Selectors = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATHS or GLOBS]",
+        help="Scenario files, directories, or globs over the corpus such as 'rotating/*'. "
+        "The whole corpus where none is given.",
+    ),
+]
+Keyword = Annotated[
+    str | None, typer.Option("-k", metavar="NAME", help="Only scenarios whose name contains this.")
+]
+Subject = Annotated[
+    str, typer.Option(metavar="NAME", help="What is under test: kvimpl, mlx-lm, python:PKG.MODULE.")
+]
+Reference = Annotated[str, typer.Option(metavar="NAME", help="What it is held against.")]
+
+
+def _stay_offline(wanted: bool) -> None:
+    if wanted:
+        os.environ["KVPARITY_OFFLINE"] = "1"
+
+
+def _use_clone(repo: Path | None) -> None:
+    if repo is not None:
+        os.environ["KVPARITY_REPO"] = str(repo)
+
+
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        callback=_stay_offline,
+        expose_value=False,
+        help="Never ask the network (also: KVPARITY_OFFLINE=1).",
+    ),
+]
+Repo = Annotated[
+    Path | None,
+    typer.Option(
+        "--repo",
+        metavar="CLONE",
+        callback=_use_clone,
+        expose_value=False,
+        help="A clone of mlx-lm, for mlx-lm@COMMIT (also: KVPARITY_REPO).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
