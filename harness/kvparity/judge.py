@@ -143,6 +143,7 @@ class _Judge:
                 subject_failed=what in {"fact", "promise"} and rest.get("side") == "subject",
             )
             declared = self.ledger.declare(self.program.scenario, found)
+        entry = self.ledger.entry(declared)
         return Finding(
             what=what,
             index=index,
@@ -152,6 +153,8 @@ class _Judge:
             field=field,
             message=message,
             declared=declared,
+            why=entry.why if entry else None,
+            reason=entry.reason if entry else None,
             **rest,
         )
 

@@ -6,7 +6,7 @@ stale, and one that matches no scenario at all is a mistake: both fail a run of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -100,14 +100,13 @@ class _File(Model):
 
 
 class Ledger:
-    """The entries that speak of one release of the reference, and which of them were found."""
+    """The entries that speak of one release of the reference."""
 
     def __init__(self, entries: Iterable[Entry], version: str | None) -> None:
         self.entries = tuple(entry for entry in entries if entry.holds_at(version))
-        self._found: set[str] = set()
 
     def declare(self, scenario: Scenario, found: Found) -> str | None:
-        """The id of the entry that declares this, which thereby counts as found.
+        """The id of the entry that declares this.
 
         Where the subject fails to meet what the scenario pins, an entry that blames the reference,
         or praises the subject, says nothing.
@@ -116,15 +115,19 @@ class Ledger:
             if found.subject_failed and entry.why != "by-design":
                 continue
             if entry.covers(scenario, found):
-                self._found.add(entry.id)
                 return entry.id
         return None
 
-    def problems(self, played: Iterable[Scenario]) -> Iterator[LedgerProblem]:
-        """The entries that fail a run of the whole corpus."""
-        scenarios = list(played)
+    def entry(self, name: str | None) -> Entry | None:
+        """The entry of this id; None where there is none."""
+        return next((entry for entry in self.entries if entry.id == name), None)
+
+    def problems(
+        self, scenarios: Sequence[Scenario], found: Collection[str]
+    ) -> Iterator[LedgerProblem]:
+        """The entries that fail a run of the whole corpus, which `found` those of these ids."""
         for entry in self.entries:
-            if entry.id in self._found:
+            if entry.id in found:
                 continue
             if any(entry.concerns(scenario) for scenario in scenarios):
                 message = "declared, but nothing diverges any more: take the entry out"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from kvparity.facts import mask_rows
@@ -17,6 +19,7 @@ from kvreports.model import (
     MaskArray,
     NumberArray,
     OpView,
+    QuantizedArray,
     RaisedValue,
     SideView,
     TokenArray,
@@ -41,6 +44,8 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
         return _array(value, side, paint)
     if isinstance(value, Raised):
         return RaisedValue(raised=value.name, message=value.message)
+    if isinstance(value, tuple) and _is_quantized(value):
+        return _quantized(value, side, paint)
     if isinstance(value, tuple | list):
         pair = len(value) == 2 and field != "slots"
         sides = ("keys", "values") if pair else (field,) * len(value)
@@ -52,9 +57,59 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
     return value if isinstance(value, bool | int | float | str | None) else repr(value)
 
 
+def _is_quantized(value: tuple[Any, ...]) -> bool:
+    """Whether these are packed numbers, scales and biases: `mx.quantize` of keys or values."""
+    if len(value) != 3 or not all(isinstance(part, Frozen) for part in value):
+        return False
+    packed, scales, biases = value
+    shapes = [part.shape for part in value]
+    return (
+        packed.dtype == "uint32"
+        and scales.dtype == biases.dtype
+        and scales.shape == biases.shape
+        and all(len(shape) == 4 and shape[:3] == packed.shape[:3] for shape in shapes)
+        and packed.shape[0] * packed.shape[2] <= _MOST_SLOTS
+    )
+
+
+def _quantized(parts: tuple[Frozen, ...], side: Side, paint: Paint) -> QuantizedArray:
+    packed, _, biases = parts
+    batch, heads, length, _ = packed.shape
+    digests = [
+        [_slot_digest(parts, row, slot, heads, length) for slot in range(length)]
+        for row in range(batch)
+    ]
+    return QuantizedArray(
+        dtype=biases.dtype,
+        shape=packed.shape,
+        rows=tuple(map(tuple, _anchors(paint.cells(biases, side)))),
+        digests=tuple(map(tuple, digests)),
+    )
+
+
+def _anchors(cells: list[list[int | str]]) -> Iterator[list[int | str]]:
+    """The tokens of biases: `mx.quantize` keeps the number of a group that lies farthest from zero.
+
+    That is one lane of the token's, so the lanes are not in their places; nothing else is wrong.
+    """
+    for row in cells:
+        yield [int(str(cell)[:-1]) if str(cell).endswith("*") else cell for cell in row]
+
+
+def _slot_digest(parts: tuple[Frozen, ...], row: int, slot: int, heads: int, length: int) -> str:
+    """A digest of one slot of one row: every head's packed numbers, scales and biases."""
+    digest = 0
+    for part in parts:
+        width = len(part.data) // math.prod(part.shape[:3])
+        for head in range(heads):
+            start = ((row * heads + head) * length + slot) * width
+            digest = zlib.crc32(part.data[start : start + width], digest)
+    return f"{digest:08x}"
+
+
 def _array(array: Frozen, side: Side, paint: Paint) -> Value:
-    dtype, shape, _ = array
-    if dtype == "bool" and len(shape) in (1, 2):
+    dtype, shape = array.dtype, array.shape
+    if dtype == "bool" and len(shape) in (1, 2, 4):
         return MaskArray(dtype=dtype, shape=shape, rows=tuple(mask_rows(array)))
     if len(shape) == 4 and shape[0] * shape[2] <= _MOST_SLOTS:
         rows = paint.cells(array, side)

@@ -74,8 +74,25 @@ class TokenArray(Part):
     rows: tuple[tuple[int | str, ...], ...]
 
 
+class QuantizedArray(Part):
+    """Quantized keys or values: the token of each slot, and a digest of all that the slot holds.
+
+    Tokens are read from the biases, which keep one number of each group exactly. Slots may hold the
+    same token and differ in packed numbers or scales: then their digests do.
+    """
+
+    array: Literal["quantized"] = "quantized"
+    dtype: str = Field(description="Of scales and biases.")
+    shape: tuple[int, ...] = Field(description="Of the packed array.")
+    rows: tuple[tuple[int | str, ...], ...]
+    digests: tuple[tuple[str, ...], ...]
+
+
 class MaskArray(Part):
-    """A mask: a string a query, `x` where it attends, `.` where it does not."""
+    """A mask: a string a query, `x` where it attends, `.` where it does not.
+
+    Of a mask for each batch row, `[B, 1, N, K]`, the rows' strings follow one another.
+    """
 
     array: Literal["mask"] = "mask"
     dtype: str
@@ -107,7 +124,17 @@ class ListValue(Part):
 
 
 Value = (
-    None | bool | int | float | str | TokenArray | MaskArray | NumberArray | RaisedValue | ListValue
+    None
+    | bool
+    | int
+    | float
+    | str
+    | TokenArray
+    | QuantizedArray
+    | MaskArray
+    | NumberArray
+    | RaisedValue
+    | ListValue
 )
 
 
@@ -158,7 +185,34 @@ class Finding(Part):
     reference: Value = None
     expected: Value = None
     message: str
-    declared: str | None = Field(None, description="Id of the ledger's entry that declares it.")
+    declared: str | None = Field(
+        default=None, description="Id of the ledger's entry that declares it."
+    )
+    why: str | None = Field(
+        default=None, description="That entry's class: hardening, upstream-bug, ..."
+    )
+    reason: str | None = Field(default=None, description="That entry's reason, in words.")
+
+
+class TraceLine(Part):
+    """A line of mlx-lm's source that the reference ran."""
+
+    file: str
+    line: int
+    text: str
+
+
+class Era(Part):
+    """Neighbouring releases of mlx-lm at which a scenario behaves alike.
+
+    Eras with the same letter behave alike; `-` stands where the releases lack what it needs.
+    """
+
+    letter: str
+    releases: tuple[str, ...]
+    change: str | None = Field(
+        default=None, description="What changed since the era before, in words."
+    )
 
 
 class Record(Part):
@@ -182,6 +236,16 @@ class Record(Part):
     findings: tuple[Finding, ...] = ()
     ops: tuple[OpView, ...] = ()
     ops_total: int
+    snippet: str | None = Field(
+        default=None,
+        description="The scenario as a script that needs only mlx-lm.",
+    )
+    trace: tuple[TraceLine, ...] = Field(
+        default=(), description="The lines that the reference ran in the first finding's operation."
+    )
+    eras: tuple[Era, ...] = Field(
+        default=(), description="How the scenario behaves at mlx-lm's releases, oldest first."
+    )
 
     @property
     def first(self) -> Finding | None:

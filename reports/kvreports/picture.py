@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kvreports.model import CacheView, Finding, ListValue, OpView, SideView, TokenArray, Value
+from kvreports.model import (
+    CacheView,
+    Finding,
+    ListValue,
+    OpView,
+    QuantizedArray,
+    SideView,
+    TokenArray,
+    Value,
+)
 from kvreports.strips import SIDES, Frame, Grid, Ring, Strip, grid_of, strips_of
 from kvreports.words import (
     MISSING,
@@ -18,6 +27,8 @@ from kvreports.words import (
     in_words,
     leaves,
     mask_rows,
+    packed_difference,
+    queries_of,
     token_rows,
 )
 
@@ -125,7 +136,7 @@ def at(finding: Finding, op: OpView | None, limit: int) -> Drawing:
     if finding.field in {"keys", "values"}:
         return Drawing(tuple(strip for strip in drawn.strips if strip.differs))
     return Drawing(
-        grids=tuple(grid for grid in drawn.grids if grid.heading == finding.field),
+        grids=tuple(grid for grid in drawn.grids if grid.heading.startswith(finding.field)),
         facts=tuple(fact for fact in drawn.facts if fact.name == finding.field),
     )
 
@@ -224,10 +235,22 @@ def _drawing(pairs: Iterable[_Pair], frame: Frame) -> Drawing:
                 strips.append(strips_of(part, tokens, others, frame))
                 facts += _forms(part, mine, theirs)
             elif queries is not None and against is not None:
-                grids.append(grid_of(part, queries, against, frame))
+                grids += _grids(part, (mine, queries), (theirs, against), frame)
             else:
                 facts.append(_fact(part, mine, theirs))
     return Drawing(tuple(_merged(strips)), tuple(grids), tuple(facts))
+
+
+def _grids(
+    name: str, left: tuple[Value, list[str]], right: tuple[Value, list[str]], frame: Frame
+) -> Iterator[Grid]:
+    """A grid a mask, or a grid for each batch row of a mask that has several."""
+    size = max(queries_of(left[0]), queries_of(right[0]))
+    count = -(-max(len(left[1]), len(right[1])) // size)
+    for row in range(max(1, count)):
+        some = slice(row * size, (row + 1) * size)
+        heading = name if count <= 1 else f"{name}, row {row}"
+        yield grid_of(heading, left[1][some], right[1][some], frame)
 
 
 def _fact(name: str, left: Value, right: Value) -> Fact:
@@ -237,10 +260,17 @@ def _fact(name: str, left: Value, right: Value) -> Fact:
 
 def _forms(name: str, left: Value, right: Value) -> Iterator[Fact]:
     """Type and shape of two arrays of tokens, where they differ."""
-    if not (isinstance(left, TokenArray) and isinstance(right, TokenArray)):
+    arrays = TokenArray | QuantizedArray
+    if not (isinstance(left, arrays) and isinstance(right, arrays)):
         return
     if form(left) != form(right):
         yield Fact(name, form(left), form(right), differs=True)
+        return
+    if isinstance(left, QuantizedArray) and isinstance(right, QuantizedArray):
+        at = packed_difference(left, right)
+        if at is not None and left.rows == right.rows:
+            mine, theirs = (side.digests[at[0]][at[1]] for side in (left, right))
+            yield Fact(f"{name}, row {at[0]}, slot {at[1]}, digest", mine, theirs, differs=True)
 
 
 def _merged(groups: Sequence[list[Strip]]) -> Iterator[Strip]:

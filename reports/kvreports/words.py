@@ -14,6 +14,7 @@ from kvreports.model import (
     ListValue,
     MaskArray,
     NumberArray,
+    QuantizedArray,
     RaisedValue,
     Run,
     TokenArray,
@@ -70,7 +71,7 @@ def in_words(value: Value, width: int | None = _WIDTH) -> str:
 
 
 def _words(value: Value) -> str:
-    if isinstance(value, TokenArray):
+    if isinstance(value, TokenArray | QuantizedArray):
         rows = ["[" + ", ".join(map(str, row)) + "]" for row in value.rows]
         return rows[0] if len(rows) == 1 else "[" + ", ".join(rows) + "]"
     if isinstance(value, MaskArray):
@@ -98,9 +99,10 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
-def form(array: TokenArray | MaskArray | NumberArray) -> str:
+def form(array: TokenArray | QuantizedArray | MaskArray | NumberArray) -> str:
     """Type and shape, such as `float16 [1, 2, 6, 4]`."""
-    return f"{array.dtype} {list(array.shape)}"
+    quantized = "quantized " if isinstance(array, QuantizedArray) else ""
+    return f"{quantized}{array.dtype} {list(array.shape)}"
 
 
 def cell_in_words(cell: int | str | None) -> str:
@@ -120,7 +122,7 @@ def cell_in_words(cell: int | str | None) -> str:
 
 def token_rows(value: Value) -> list[list[int | str]] | None:
     """The slots of an array of tokens, or of tokens that a scenario pins; None for other values."""
-    if isinstance(value, TokenArray):
+    if isinstance(value, TokenArray | QuantizedArray):
         return [list(row) for row in value.rows]
     if not isinstance(value, ListValue) or not value.items:
         return None
@@ -150,13 +152,14 @@ def mask_rows(value: Value) -> list[str] | None:
 
 
 def leaves(name: str, left: Value, right: Value) -> Iterator[tuple[str, Value, Value]]:
-    """The values two sides have of one thing, a pair of keys and values taken apart."""
+    """The values two sides have of one thing: keys and values, or the slots of an arrays cache."""
     if not _holds_arrays(left) and not _holds_arrays(right):
         yield name, left, right
         return
     lefts, rights = _items(left), _items(right)
     count = max(len(lefts), len(rights))
-    parts = ("keys", "values") if count == 2 else tuple(f"part {i}" for i in range(count))
+    pair = count == 2 and name != "slots"
+    parts = ("keys", "values") if pair else tuple(f"part {i}" for i in range(count))
     if not (len(lefts) == len(rights) == count):
         yield name, left, right
         return
@@ -165,7 +168,7 @@ def leaves(name: str, left: Value, right: Value) -> Iterator[tuple[str, Value, V
 
 
 def _holds_arrays(value: Value) -> bool:
-    arrays = TokenArray | MaskArray | NumberArray
+    arrays = TokenArray | QuantizedArray | MaskArray | NumberArray
     return isinstance(value, ListValue) and any(isinstance(item, arrays) for item in value.items)
 
 
@@ -225,7 +228,7 @@ def _leaf(
                 f"{side} {_MASKED.get(str(cell), 'has no such entry')}"
                 for side, cell in ((left[0], at[2]), (right[0], at[3]))
             )
-            return f"{name}, query {at[0]}, key {at[1]}: {', '.join(said)}"
+            return f"{name}, {_query(mine, at[0])}, key {at[1]}: {', '.join(said)}"
     if (
         isinstance(mine, NumberArray)
         and isinstance(theirs, NumberArray)
@@ -243,6 +246,20 @@ def _leaf(
 _MASKED = {"x": "attends", ".": "masks it"}
 
 
+def _query(mask: Value, line: int) -> str:
+    """Which query a line of a mask stands for, and which batch row where the mask has several."""
+    many = isinstance(mask, MaskArray) and len(mask.shape) == 4
+    row, query = divmod(line, queries_of(mask)) if many else (0, line)
+    return f"row {row}, query {query}" if many else f"query {query}"
+
+
+def queries_of(mask: Value) -> int:
+    """The lines of a mask that belong to one batch row."""
+    if isinstance(mask, MaskArray) and len(mask.shape) == 4:
+        return max(1, mask.shape[2])
+    return max(1, len(mask_rows(mask) or ()))
+
+
 def _tokens(
     name: str,
     place: dict[str, int],
@@ -254,6 +271,13 @@ def _tokens(
     if at is None:
         if forms:
             return f"{name}: the tokens agree, type or shape does not: {forms}"
+        packed = packed_difference(left[1], right[1])
+        if packed is not None:
+            row = f"row {packed[0]}, " if _many_rows(left[1]) else ""
+            return (
+                f"{name}, {row}slot {packed[1]}: the same token on both sides, its packed numbers, "
+                "scales or biases differ"
+            )
         where = ", ".join(f"{axis} {index}" for axis, index in place.items()) or "somewhere"
         return f"{name}: the tokens read alike, the numbers do not: {where}"
     row = f"row {at[0]}, " if _many_rows(left[1]) or _many_rows(right[1]) else ""
@@ -262,13 +286,24 @@ def _tokens(
     return f"{said} ({forms})" if forms else said
 
 
+def packed_difference(left: Value, right: Value) -> tuple[int, int] | None:
+    """Row and slot where two quantized arrays first hold other numbers."""
+    if not (isinstance(left, QuantizedArray) and isinstance(right, QuantizedArray)):
+        return None
+    if len(left.digests) != len(right.digests):
+        return None
+    at = first_difference(left.digests, right.digests)
+    return at[:2] if at is not None else None
+
+
 def _many_rows(value: Value) -> bool:
     return len(token_rows(value) or ()) > 1
 
 
 def _form(side: tuple[str, Value]) -> str:
     value = side[1]
-    return form(value) if isinstance(value, TokenArray | NumberArray) else ""
+    arrays = TokenArray | QuantizedArray | NumberArray
+    return form(value) if isinstance(value, arrays) else ""
 
 
 def _same_form(left: tuple[str, Value], right: tuple[str, Value]) -> bool:
