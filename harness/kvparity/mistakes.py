@@ -9,6 +9,7 @@ from kvparity.bisect.trial import EndsError
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED, USAGE
 from kvparity.ledger import LedgerError
 from kvparity.subjects import Missing, UnknownName
+from kvparity.workers import WorkerDied
 from kvreports.runfile import RunFileError
 from kvscenarios import ScenarioError
 
@@ -18,7 +19,7 @@ class UsageError(ValueError):
 
 
 _USAGE = (ScenarioError, LedgerError, UnknownName, EndsError, UsageError)
-_MISSING = (Missing, OracleError, RunFileError)
+_MISSING = (Missing, OracleError, RunFileError, WorkerDied)
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -174,29 +174,40 @@ class _Survey(NamedTuple):
 
 
 class Observer:
-    """Looks at caches, keeping array snapshots to be evaluated and frozen together later.
+    """Looks at caches, keeping snapshots of arrays to be evaluated together and read later.
 
-    A snapshot is `array[...]`: a handle that never sees later writes. `pending` holds them.
+    A snapshot is `array[...]`: a handle that never sees later writes. `pending` holds them, and
+    `read` fills in the values that stand for them.
     """
 
     def __init__(self, face: Face, surveys: dict[type, _Survey] | None = None) -> None:
         self._face = face
         self._surveys: dict[type, _Survey] = {} if surveys is None else surveys
         self.pending: list[mx.array] = []
+        self._values: list[Frozen] = []
 
     def another(self) -> Observer:
         """One for another session: what was found out about the classes stays known."""
         return Observer(self._face, self._surveys)
 
     def snapshot(self, value: Any) -> Any:
-        """The value with every array in it replaced by a handle of its own."""
+        """The value with every array in it replaced by what it holds now, once that is `read`."""
         if type(value) is mx.array:
-            fresh = value[...]
-            self.pending.append(fresh)
-            return fresh
+            self.pending.append(value[...])
+            frozen = Frozen()
+            self._values.append(frozen)
+            return frozen
         if isinstance(value, _SEQUENCES):
             return tuple([self.snapshot(item) for item in value])
         return value
+
+    def read(self) -> None:
+        """Evaluate the snapshots and fill in their values. Raises what mlx raises."""
+        pending, self.pending = self.pending, []
+        values, self._values = self._values, []
+        mx.eval(pending)
+        for value, array in zip(values, pending, strict=True):
+            fill(value, array)
 
     def held(self, cache: Any, *, restored: bool = False, passing: bool = False) -> Held:
         """Every field of the cache that this implementation has; `passing`, all but the tokens.
@@ -284,18 +295,9 @@ def _name(dtype: mx.Dtype) -> str:
     return name
 
 
-def freeze(value: Any) -> Any:
-    """An evaluated snapshot with every array in it replaced by its dtype, shape and bytes."""
-    kind = type(value)
-    if kind is mx.array:
-        dtype = value.dtype
-        return Frozen(_NAMES.get(dtype) or _name(dtype), value.shape, array_bytes(value))
-    if kind is tuple:
-        return tuple([freeze(item) for item in value])
-    return value
-
-
-def freeze_held(held: Held) -> Held:
-    """A cache's fields, frozen."""
-    kind, names, values = held
-    return Held(kind, names, tuple([v if type(v) in _SCALARS else freeze(v) for v in values]))
+def fill(value: Frozen, array: mx.array) -> None:
+    """Put an evaluated array's dtype, shape and bytes into the value that stands for it."""
+    dtype = array.dtype
+    value.dtype = _NAMES.get(dtype) or _name(dtype)
+    value.shape = array.shape
+    value.data = array_bytes(array)

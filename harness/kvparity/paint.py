@@ -9,9 +9,8 @@ a normal number in the 16-bit types. Zero is painted nowhere, so that an unwritt
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import mlx.core as mx
@@ -25,6 +24,8 @@ _END = {"float32": 1 << 24, "float16": 0x7C00, "bfloat16": 0x7F80}
 _FORMAT = {"float32": "f", "float16": "H", "bfloat16": "H"}
 _WIDTH = {"float32": 4, "float16": 2, "bfloat16": 2}
 _SIGN = 0x8000
+_REMEMBERED = 4096
+"""Arrays painted before that are kept: scenarios begin alike."""
 
 UNWRITTEN = "·"
 """How a slot is shown in which every lane is zero."""
@@ -58,20 +59,22 @@ class Paint:
                 f"ids go up to {capacity - 1}; use smaller ids, fewer lanes or float32"
             )
 
+    @lru_cache(maxsize=_REMEMBERED)  # noqa: B019 - keyed by value: equal paints share it
     def tensor(
         self,
-        rows: Sequence[Sequence[int]],
+        rows: tuple[tuple[int, ...], ...],
         shape: tuple[int, int, int],
         dtype: str,
         side: Side,
     ) -> mx.array:
         """The tokens as an array [batch, heads, S, lanes]; `shape` is (batch, heads, lanes).
 
-        One row of tokens stands for every batch row.
+        One row of tokens stands for every batch row. The array is to be given out under handles
+        of their own: it is painted once for all who ask for the same.
         """
         batch, heads, lanes = shape
         first = _FIRST[dtype]
-        rows = [rows[0]] * batch if len(rows) == 1 else rows
+        rows = (rows[0],) * batch if len(rows) == 1 else rows
         # Written out here: so small an array costs mlx more to compute than to be told.
         codes = [
             token * self.radix + (row * self.heads + head) * self.lanes + lane + first

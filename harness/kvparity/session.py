@@ -16,7 +16,7 @@ import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import operations
-from kvparity.observe import EXTRAS, Observer, array_bytes, freeze, freeze_held, raised
+from kvparity.observe import EXTRAS, Observer, array_bytes, raised
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Raised, Stop, Trace
 
@@ -173,25 +173,19 @@ class Session:
                     continue
 
     def _flush(self) -> Stop | None:
-        pending, self.observer.pending = self.observer.pending, []
         try:
-            mx.eval(pending)
+            self.observer.read()
         except Exception as error:  # noqa: BLE001 - evaluation of what the operations built
             del self.entries[self.frozen :]
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
-        for entry in self.entries[self.frozen :]:
-            entry.returned = freeze(entry.returned)
-            entry.held = {name: freeze_held(held) for name, held in entry.held.items()}
-            if entry.extra:
-                entry.extra = {name: freeze(fact) for name, fact in entry.extra.items()}
         self.frozen = len(self.entries)
         return None
 
     def _look_again(self) -> None:
         """Whether arrays handed out have changed since, and arrays handed in were written to."""
-        for index, result in self.handed_out:
-            mx.eval(result)
-            later = freeze(_as_tuple(result))
+        now = [(index, self.observer.snapshot(result)) for index, result in self.handed_out]
+        self.observer.read()
+        for index, later in now:
             if later != self.entries[index].returned:
                 self.entries[index].later = later
         mx.eval(self.inputs, self.kept)
@@ -220,10 +214,6 @@ def _arrays(value: Any) -> list[mx.array]:
         elif hasattr(part, "__dict__"):
             pending += vars(part).values()
     return found
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, tuple | list) else value
 
 
 def _said(error: BaseException) -> str:

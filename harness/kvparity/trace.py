@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 
-class Frozen(NamedTuple):
-    """An array's value: dtype by name, shape, and its bytes in row-major order."""
+@dataclass(slots=True, unsafe_hash=True)
+class Frozen:
+    """An array's value: dtype by name, shape, and its bytes in row-major order.
 
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
+    It stands in its place in a trace from the moment of the snapshot, and is filled in once mlx has
+    evaluated that.
+    """
+
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    data: bytes = b""
 
 
 class Raised(NamedTuple):

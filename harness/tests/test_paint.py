@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvparity.observe import freeze
+from kvparity.observe import fill
 from kvparity.paint import UNREADABLE, UNWRITTEN, Paint, PaintError
+from kvparity.trace import Frozen
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAINT = Paint(batch=2, heads=2, lanes=4)
@@ -20,7 +21,9 @@ def painted(rows, *, side="keys", dtype="float32", lanes=4) -> mx.array:
 
 def read(array: mx.array, side="keys") -> list[list[int | str]]:
     mx.eval(array)
-    return PAINT.cells(freeze(array), side)
+    value = Frozen()
+    fill(value, array)
+    return PAINT.cells(value, side)
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,8 @@ from kvparity import ledger, subjects
 from kvparity.observe import LEVELS
 from kvparity.play import InProcess
 from kvparity.program import Program
-from kvparity.run import Plan, run
+from kvparity.record import Plan
+from kvparity.run import run
 from kvparity.trace import Trace
 from kvscenarios import Scenario
 from kvscenarios.select import select

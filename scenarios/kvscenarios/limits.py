@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
+from kvscenarios.base import Model
 from kvscenarios.caches import CacheSpec
 from kvscenarios.steps.base import Step
 from kvscenarios.steps.one import Decode, New
@@ -15,6 +16,9 @@ MAX_STEPS = 4096
 """Updates and other operations in one scenario, a decode counting each of its tokens."""
 MAX_ELEMENTS = 1 << 22
 """Elements that one scenario writes, keys and values together."""
+
+_WRITTEN = {"keys", "values", "state", "to"}
+"""The arguments that are tensors, or hold some."""
 
 
 def over_the_limits(specs: Mapping[str, CacheSpec], steps: Sequence[Step]) -> Iterator[str]:
@@ -47,10 +51,11 @@ def _tensors(args: Any) -> Iterator[TokenTensor | ShapedTensor]:
         yield args
     elif isinstance(args, tuple):
         for item in args:
-            yield from _tensors(item)
-    else:
-        for name in ("keys", "values", "state", "to"):
-            yield from _tensors(getattr(args, name, ()))
+            if not isinstance(item, int):
+                yield from _tensors(item)
+    elif isinstance(args, Model):
+        for name in _WRITTEN & type(args).model_fields.keys():
+            yield from _tensors(getattr(args, name))
 
 
 def _of_tensor(tensor: TokenTensor | ShapedTensor, row: int) -> int:

@@ -19,6 +19,7 @@ MAX_PARTS = 200_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"^[-+]?[0-9]{1,40}$")
 _FLOAT = re.compile(r"^[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?$")
+_NUMERIC = frozenset("+-0123456789")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -67,8 +68,10 @@ def read(text: str) -> Tree:
 
 
 def _events(loader: Any) -> Iterator[Any]:
-    while loader.check_event():
-        yield loader.get_event()
+    event = loader.get_event()
+    while event is not None and type(event) is not yaml.StreamEndEvent:
+        yield event
+        event = loader.get_event()
 
 
 def _build(loader: Any) -> Tree:
@@ -77,27 +80,28 @@ def _build(loader: Any) -> Tree:
     keys: list[Any] = []
     documents = parts = 0
     for event in _events(loader):
+        kind = type(event)
+        if kind in _ENDS:
+            stack.pop()
+            keys.pop()
+            continue
         line = event.start_mark.line + 1
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
+        if kind not in _NODES:
+            documents += kind is yaml.DocumentStartEvent
             if documents > 1:
                 raise YamlError("a file holds one document", line)
-        if not isinstance(event, yaml.NodeEvent):
-            if isinstance(event, yaml.CollectionEndEvent):
-                stack.pop()
-                keys.pop()
             continue
         _refuse(event, line)
         parts += 1
         if parts > MAX_PARTS:
             raise YamlError(f"more than {MAX_PARTS} parts", line)
-        value = _value(event)
-        if stack and isinstance(stack[-1], dict) and keys[-1] is _NO_KEY:
+        value = _value(event) if kind is yaml.ScalarEvent else _NODES[kind]()
+        if stack and keys[-1] is _NO_KEY and type(stack[-1]) is dict:
             keys[-1] = _key(value, stack[-1], line)
             tree.mark(stack[-1], keys[-1], line)
             continue
         _attach(tree, stack, keys, value, line)
-        if isinstance(value, dict | list):
+        if kind is not yaml.ScalarEvent:
             if len(stack) >= MAX_DEPTH:
                 raise YamlError(f"nested more than {MAX_DEPTH} deep", line)
             stack.append(value)
@@ -106,25 +110,31 @@ def _build(loader: Any) -> Tree:
 
 
 _NO_KEY = object()
+_ENDS = {yaml.MappingEndEvent, yaml.SequenceEndEvent}
+_NODES: dict[type, type] = {
+    yaml.ScalarEvent: str,
+    yaml.AliasEvent: str,
+    yaml.MappingStartEvent: dict,
+    yaml.SequenceStartEvent: list,
+}
+"""The events that stand for a part, and what the part is."""
 
 
 def _refuse(event: Any, line: int) -> None:
-    if isinstance(event, yaml.AliasEvent) or event.anchor:
+    if event.anchor:  # an alias has its anchor's name
         raise YamlError("anchors and aliases are not allowed", line)
     if event.tag is not None and event.tag != "!":
         raise YamlError(f"tags are not allowed: {event.tag}", line)
 
 
 def _value(event: Any) -> Any:
-    if isinstance(event, yaml.MappingStartEvent):
-        return {}
-    if isinstance(event, yaml.SequenceStartEvent):
-        return []
     text = event.value
     if not event.implicit[0]:
         return text
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMERIC:
+        return text
     if _INT.match(text):
         return int(text)
     return float(text) if _FLOAT.match(text) else text

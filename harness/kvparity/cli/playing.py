@@ -11,6 +11,7 @@ from kvparity.cli.app import app, do
 from kvparity.cli.options import (
     REPORT,
     AsJson,
+    Jobs,
     Keyword,
     LevelName,
     Offline,
@@ -35,6 +36,7 @@ def run(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the run file and the page go.")
     ] = REPORT,
+    jobs: Jobs = None,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
@@ -42,7 +44,17 @@ def run(
     from kvparity.commands.run import command
 
     levels = tuple(name.value for name in level or LevelName)
-    do(command, selectors or [], subject, reference, keyword, levels, as_json=as_json, out=out)
+    do(
+        command,
+        selectors or [],
+        subject,
+        reference,
+        keyword,
+        levels,
+        as_json=as_json,
+        out=out,
+        jobs=jobs,
+    )
 
 
 @app.command("list")

@@ -7,7 +7,8 @@ import sys
 from kvparity import ledger, subjects
 from kvparity.exitcodes import CANNOT_JUDGE, CONFORMS, DIVERGES
 from kvparity.observe import LEVELS
-from kvparity.run import Plan, run
+from kvparity.record import Plan
+from kvparity.run import run
 from kvreports.model import PASSING
 from kvscenarios.select import select
 

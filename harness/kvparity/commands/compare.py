@@ -16,7 +16,7 @@ from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.generate.intents import KINDS
 from kvparity.observe import LEVELS
-from kvparity.run import Plan
+from kvparity.record import Plan
 from kvreports import html, runfile
 from kvscenarios import Scenario
 from kvscenarios.select import select

@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from kvparity import ledger, subjects
+from kvparity import ledger, subjects, workers
 from kvparity.observe import Level
-from kvparity.run import Plan, run
+from kvparity.record import Plan
+from kvparity.run import run
 from kvreports import html, runfile, terminal
 from kvreports.model import Run
 from kvscenarios import Scenario
@@ -30,6 +31,7 @@ def command(
     *,
     as_json: bool,
     out: Path,
+    jobs: int | None,
 ) -> int:
     """Play, judge, write the run file and the page, and say what came of it."""
     held, against = subjects.resolve(subject), subjects.resolve(reference)
@@ -43,7 +45,7 @@ def command(
         whole_corpus=not selectors and keyword is None,
         command=("kvparity", *sys.argv[1:]),
     )
-    done = played(plan, scenarios)
+    done = played(plan, scenarios, jobs)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
     if as_json:
@@ -53,10 +55,11 @@ def command(
     return done.footer.exit_code
 
 
-def played(plan: Plan, scenarios: Sequence[Scenario]) -> Run:
-    """The run, with progress where somebody watches."""
+def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -> Run:
+    """The run, by as many workers as are worth it, with progress where somebody watches."""
+    jobs = jobs or workers.usual(len(scenarios))
     if not sys.stderr.isatty():
-        return run(plan, scenarios)
+        return run(plan, scenarios, jobs=jobs)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("playing", total=len(scenarios))
-        return run(plan, scenarios, lambda _record: progress.advance(task))
+        return run(plan, scenarios, lambda _record: progress.advance(task), jobs=jobs)

@@ -166,7 +166,8 @@ def _texts(subject: Any, reference: Any) -> tuple[str, str]:
     """Both sides in words: the first number that differs where dtype and shape are the same."""
     if isinstance(subject, Frozen) and isinstance(reference, Frozen):
         format_ = _FORMATS.get(subject.dtype)
-        if subject[:2] == reference[:2] and format_ is not None:
+        alike = (subject.dtype, subject.shape) == (reference.dtype, reference.shape)
+        if alike and format_ is not None:
             # By bytes: -0.0 is not 0.0 here, and one NaN may be another.
             bytes_ = enumerate(zip(subject.data, reference.data, strict=True))
             at = next(index for index, (mine, theirs) in bytes_ if mine != theirs)

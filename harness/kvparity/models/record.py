@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import mlx.core as mx
-
 from kvoracle.face import CLASS_NAMES, Face
-from kvparity.observe import Observer, freeze, freeze_held, raised
+from kvparity.observe import Observer, raised
 from kvparity.trace import Entry, Trace
 
 _CALLS = ("update_and_fetch", "make_mask", "__getitem__")
@@ -113,10 +111,7 @@ class Record:
 
     def played(self) -> Played:
         """The record as plain values."""
-        mx.eval(self._observer.pending)
-        for entry in self._entries:
-            entry.returned = freeze(entry.returned)
-            entry.held = {name: freeze_held(held) for name, held in entry.held.items()}
+        self._observer.read()
         return Played(self._moments, Trace(self._entries))
 
 
