@@ -48,7 +48,7 @@ def summarise(run: Run, page: Path) -> None:
         _say(console, f"\n... and {len(failing) - _NAMED} more: the page has them all")
     _say(console, "")
     for problem in run.footer.ledger:
-        _say(console, f"ledger     {problem.id}: {problem.message}", "red")
+        _say(console, f"ledger     {plain(problem.id)}: {plain(problem.message)}", "red")
     counts = run.footer.counts
     by_verdict = ", ".join(f"{counts[name]} {name}" for name in MEANING if counts.get(name))
     _say(console, f"counts     {by_verdict or 'none'}")
@@ -65,9 +65,9 @@ def table(
     held but was never written, `_` is allocated behind what is held, `+250` counts many of these.
     """
     console = _console()
-    _say(console, name, "bold")
+    _say(console, plain(name), "bold")
     if about:
-        _say(console, about)
+        _say(console, plain(about))
     _say(console, f"subject {subject}, reference {reference}\n")
     pictures = list(trail(ops, _SLOTS))
     several = len({cache.name for picture in pictures for cache in picture.caches}) > 1
@@ -109,8 +109,8 @@ def _implementation(one: Implementation) -> str:
 
 def _failure(console: Console, record: Record, *, drawn: bool) -> None:
     place = f"{record.file}:{record.line}" if record.line else record.file
-    _say(console, f"{record.verdict:<10} {record.id}  {place}", "bold")
-    _say(console, f"  {record.summary}")
+    _say(console, f"{record.verdict:<10} {plain(record.id)}  {plain(place)}", "bold")
+    _say(console, f"  {plain(record.summary)}")
     if drawn and record.first is not None:
         _divergence(console, record.first, record.ops)
 
