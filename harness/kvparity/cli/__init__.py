@@ -3,7 +3,7 @@
 Nothing heavy is imported before a command runs: `--help` imports no mlx.
 """
 
-from kvparity.cli import oracle, playing, releases, schemas, searching
+from kvparity.cli import oracle, playing, releases, schemas, searching, tables
 from kvparity.cli.app import app, main
 
-__all__ = ["app", "main", "oracle", "playing", "releases", "schemas", "searching"]
+__all__ = ["app", "main", "oracle", "playing", "releases", "schemas", "searching", "tables"]
