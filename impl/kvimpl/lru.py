@@ -11,6 +11,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import mlx.core as mx
+
 from .errors import InvariantViolationError, MissingKeyError
 from .masks import check_not_negative
 from .prompt import can_trim_prompt_cache
@@ -203,6 +205,12 @@ def _trimmed(caches: Sequence[Any], n: int) -> bool:
         if children is not None:
             if not _trimmed(children, n):
                 return False
-        elif cache.trim(n) < n and (getattr(cache, "offset", 0) or cache.size()):
+        elif cache.trim(n) < n and (_offset(cache) or cache.size()):
             return False
     return True
+
+
+def _offset(cache: Any) -> int:
+    """Return the cache's offset, the furthest of a batch's rows."""
+    offset = getattr(cache, "offset", 0)
+    return int(offset.max()) if isinstance(offset, mx.array) else offset
