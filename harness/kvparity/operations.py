@@ -295,7 +295,8 @@ def _lru_stats(call: Call) -> Any:
 
 def _given(args: Model) -> dict[str, Any]:
     """The arguments that the author wrote: the implementation's own defaults stand for others."""
-    return {name: getattr(args, name) for name in args.model_fields_set}
+    written = args.model_fields_set
+    return {name: getattr(args, name) for name in type(args).model_fields if name in written}
 
 
 _RUN: dict[str, Callable[[Call], Any]] = {

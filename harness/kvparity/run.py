@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 import mlx.core as mx
 
-from kvparity import __version__, subjects, workers
+from kvparity import __version__, subjects
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.record import Plan, records
+from kvparity.workers import Play
 from kvreports.model import (
     PASSING,
     Footer,
@@ -31,18 +32,16 @@ def run(
     scenarios: Sequence[Scenario],
     advance: Callable[[Record], None] | None = None,
     *,
-    jobs: int = 1,
+    play: Play | None = None,
 ) -> Run:
     """Every scenario played and judged; `advance` is told of each as it is done.
 
-    With one job, in this process; with more, by so many worker processes, whose implementations are
-    had by name. Raises ScenarioError and, with workers, WorkerDied.
+    Played in this process, unless `play` has others to help. Raises ScenarioError and WorkerDied.
     """
     started = datetime.datetime.now(datetime.timezone.utc)
     clock = time.perf_counter()
-    playing = records(plan, scenarios) if jobs == 1 else workers.records(plan, scenarios, jobs)
     done = []
-    for record in playing:
+    for record in play(scenarios) if play else records(plan, scenarios):
         done.append(record)
         if advance is not None:
             advance(record)

@@ -161,7 +161,8 @@ def _make_mask(step: Step, layout: Layout) -> str:
 
 
 def _given(args: Any) -> str:
-    pairs = ((name, getattr(args, name)) for name in args.model_fields_set)
+    written = args.model_fields_set
+    pairs = ((name, getattr(args, name)) for name in type(args).model_fields if name in written)
     return ", ".join(
         f"{name}={list(value) if isinstance(value, tuple) else value!r}" for name, value in pairs
     )

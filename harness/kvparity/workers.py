@@ -10,9 +10,11 @@ import gc
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 
@@ -31,39 +33,59 @@ _WORTHWHILE = 200
 """Scenarios to a process from which another one saves more time than it takes to start."""
 
 
+Play = Callable[[Sequence[Scenario]], Iterable[Record]]
+"""Plays scenarios and gives their records in the order of the scenarios."""
+
+
 class WorkerDied(RuntimeError):  # noqa: N818 - says what happened
     """A worker process was killed, or mlx took it down: what it played has no record."""
 
 
 def usual(scenarios: int) -> int:
     """How many processes a run of so many scenarios is best played by, this one among them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, 4, scenarios // _WORTHWHILE))
+    return max(1, min(_cores(), 4, scenarios // _WORTHWHILE))
 
 
-def records(plan: Plan, scenarios: Sequence[Scenario], jobs: int) -> Iterator[Record]:
-    """The scenarios' records from so many processes, this one among them.
+def _cores() -> int:
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return own or 1
 
-    Raises WorkerDied and ScenarioError.
+
+@contextmanager
+def playing(plan: Plan, jobs: int) -> Iterator[Play]:
+    """What plays scenarios in so many processes, this one among them; the others start at once.
+
+    Playing raises WorkerDied and ScenarioError.
     """
-    starts = range(0, len(scenarios), _CHUNK)
-    chunks = iter([scenarios[start : start + _CHUNK] for start in starts])
+    if jobs == 1:
+        yield partial(played, plan)
+        return
     wanted = plan.subject.name, plan.reference.name, tuple(plan.levels), plan.ledger
     with ProcessPoolExecutor(jobs - 1, get_context("spawn"), _begin, wanted) as pool:
         try:
-            for future in _futures(pool, plan, chunks, (jobs - 1) * _AHEAD):
-                yield from future.result()
+            for _ in range(jobs - 1):
+                pool.submit(_play, ())
+            yield partial(_records, pool, plan, (jobs - 1) * _AHEAD)
         except BrokenProcessPool:
             raise WorkerDied(_DIED) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
+def _records(
+    pool: ProcessPoolExecutor, plan: Plan, ahead: int, scenarios: Sequence[Scenario]
+) -> Iterator[Record]:
+    starts = range(0, len(scenarios), _CHUNK)
+    chunks = iter([scenarios[start : start + _CHUNK] for start in starts])
+    for future in _futures(pool, plan, ahead, chunks):
+        yield from future.result()
+
+
 _Records = Future[list[Record]]
 
 
 def _futures(
-    pool: ProcessPoolExecutor, plan: Plan, chunks: Iterator[Sequence[Scenario]], ahead: int
+    pool: ProcessPoolExecutor, plan: Plan, ahead: int, chunks: Iterator[Sequence[Scenario]]
 ) -> Iterator[_Records]:
     """The chunks' records in order: the workers are kept busy, and this process plays besides."""
     under_way: deque[_Records] = deque()

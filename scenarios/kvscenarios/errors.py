@@ -35,6 +35,10 @@ class ScenarioError(ValueError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[tuple[Problem, ...]]]:
+        """A worker process hands the error over whole."""
+        return type(self), (self.problems,)
+
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """The end of an error message: the valid word meant, or all of them where none is near."""

@@ -94,5 +94,6 @@ class Expect(Model):
 
     @property
     def facts(self) -> dict[str, object]:
-        """The fields that the author wrote, but for `error`."""
-        return {name: getattr(self, name) for name in self.model_fields_set if name != "error"}
+        """The fields that the author wrote, but for `error`, always in the same order."""
+        written = self.model_fields_set - {"error"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in written}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kvoracle.interface import changes, interface
 from kvoracle.releases import release
-from kvparity import ledger, subjects
+from kvparity import ledger, subjects, workers
 from kvparity.campaign import Arena, Outcome, Round, play_round, rounds
-from kvparity.commands.run import PAGE, RUN_FILE, played
+from kvparity.commands.run import PAGE, RUN_FILE, watched
 from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.generate.intents import KINDS
@@ -51,7 +51,8 @@ def command(
     scenarios = select(selectors, keyword)
     if fuzz is not None:
         scenarios += _generated(before, after, fuzz)
-    run = played(plan, scenarios)
+    with workers.playing(plan, workers.usual(len(scenarios))) as play:
+        run = watched(plan, scenarios, play)
     offered = [interface(release(one.version or "")) for one in (before, after)]
     found = comparison(run, changes(*offered))
     text = as_markdown(found)

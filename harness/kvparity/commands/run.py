@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from kvscenarios.select import select
 
 RUN_FILE = "run.jsonl"
 PAGE = "index.html"
+_MANY = 1000
+"""Scenarios that the corpus has, more or less."""
 
 
 def command(
@@ -35,17 +38,22 @@ def command(
 ) -> int:
     """Play, judge, write the run file and the page, and say what came of it."""
     held, against = subjects.resolve(subject), subjects.resolve(reference)
-    scenarios = select(selectors, keyword)
+    whole_corpus = not selectors and keyword is None
+    chosen = None if whole_corpus else select(selectors, keyword)
     declared = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
     plan = Plan(
         subject=held,
         reference=against,
         levels=levels,
         ledger=ledger.Ledger(declared, against.version),
-        whole_corpus=not selectors and keyword is None,
+        whole_corpus=whole_corpus,
         command=("kvparity", *sys.argv[1:]),
     )
-    done = played(plan, scenarios, jobs)
+    jobs = jobs or workers.usual(_MANY if chosen is None else len(chosen))
+    with workers.playing(plan, jobs) as play:
+        # Read while the workers start.
+        scenarios = select(selectors, keyword) if chosen is None else chosen
+        done = watched(plan, scenarios, play)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
     if as_json:
@@ -55,11 +63,11 @@ def command(
     return done.footer.exit_code
 
 
-def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -> Run:
-    """The run, by as many workers as are worth it, with progress where somebody watches."""
-    jobs = jobs or workers.usual(len(scenarios))
+def watched(plan: Plan, scenarios: Sequence[Scenario], play: workers.Play | None = None) -> Run:
+    """The run, with progress where somebody watches."""
+    gc.freeze()  # what is there by now stays: no collection need walk it again
     if not sys.stderr.isatty():
-        return run(plan, scenarios, jobs=jobs)
+        return run(plan, scenarios, play=play)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("playing", total=len(scenarios))
-        return run(plan, scenarios, lambda _record: progress.advance(task), jobs=jobs)
+        return run(plan, scenarios, lambda _record: progress.advance(task), play=play)

@@ -1,0 +1,75 @@
+"""Scenarios played by several processes: the same records, and what happens when one dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kvparity import ledger, subjects, workers
+from kvparity.observe import LEVELS
+from kvparity.record import Plan
+from kvscenarios import ScenarioError, load_text
+from kvscenarios.select import select
+
+FRAGILE = """
+import multiprocessing, os, signal
+from kvimpl import *
+import kvimpl
+
+class KVCache(kvimpl.KVCache):
+    def update_and_fetch(self, keys, values):
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().update_and_fetch(keys, values)
+"""
+
+
+def plan() -> Plan:
+    sides = subjects.resolve("kvimpl"), subjects.resolve("mlx-lm")
+    declared = ledger.Ledger(ledger.load(ledger.OWN), sides[1].version)
+    return Plan(*sides, LEVELS, declared, whole_corpus=False, command=())
+
+
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_several_processes_give_the_records_that_one_gives(jobs):
+    scenarios = select(["rotating/trim*", "chunked/*"], None)
+    with workers.playing(plan(), 1) as play:
+        alone = list(play(scenarios))
+    with workers.playing(plan(), jobs) as play:
+        assert list(play(scenarios)) == alone
+
+
+def test_a_mistake_that_a_worker_finds_is_the_mistake_that_is_reported():
+    text = "family: f\nscenarios:\n"
+    for index in range(48):
+        token = 99_999_999 if index == 20 else 1
+        text += f"  - {{name: s{index}, cache: {{kind: standard}}, steps: [decode: [{token}]]}}\n"
+    with (
+        workers.playing(plan(), 2) as play,
+        pytest.raises(ScenarioError, match="token 99999999 cannot be told apart"),
+    ):
+        list(play(load_text(text)))
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "cores", "processes"), [(10, 8, 1), (400, 8, 2), (400, 1, 1), (9000, 64, 4)]
+)
+def test_processes_are_started_where_they_save_time(monkeypatch, scenarios, cores, processes):
+    monkeypatch.setattr(workers, "_cores", lambda: cores)
+    assert workers.usual(scenarios) == processes
+
+
+def test_a_worker_that_dies_is_said_and_nothing_is_written(tmp_path):
+    (tmp_path / "fragile.py").write_text(FRAGILE)
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "run", "standard/*", "--subject", "python:fragile",
+         "--jobs", "2", "--out", "report"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("kvparity: a worker process died: it was killed")
+    assert not (tmp_path / "report").exists()
