@@ -142,6 +142,11 @@ _READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
     "mask_shape": lambda entry, _held, _paint: _shape_of(entry.returned),
 }
 _TOKENS = {"keys", "values", "fetched"}
+COMPARED_AS = {
+    **dict.fromkeys(("fetched", "fetched_shape", "mask", "mask_shape"), "returned"),
+    **dict.fromkeys(("shape", "dtype"), "keys"),
+}
+"""The field in which two sides differ where one of them misses such a fact."""
 
 
 def _shown(fact: str, expected: Any) -> Any:

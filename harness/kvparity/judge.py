@@ -8,12 +8,14 @@ from typing import Any
 
 from kvparity import facts
 from kvparity.compare import Difference, differences, place
-from kvparity.ledger import Found, Ledger
+from kvparity.ledger import Entry, Found, Ledger
 from kvparity.observe import LEVEL_OF, Level
+from kvparity.operations import subject_of
 from kvparity.program import Op, Program
 from kvparity.trace import Raised, Trace
 from kvparity.views import viewed
 from kvreports.model import Finding, RaisedValue, Verdict
+from kvreports.words import in_words
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def judge(
 
     `typed_errors`: the subject promises kvimpl's errors, all or nothing, and no aliasing.
     """
-    judge_ = _Judge(program, ledger)
+    judge_ = _Judge(program, ledger, subject, reference)
     found = [
         *judge_.stops(subject, reference),
         *judge_.differences(subject, reference, levels),
@@ -48,9 +50,11 @@ def judge(
 
 
 class _Judge:
-    def __init__(self, program: Program, ledger: Ledger) -> None:
+    def __init__(self, program: Program, ledger: Ledger, subject: Trace, reference: Trace) -> None:
         self.program = program
         self.ledger = ledger
+        self.traces = subject, reference
+        self.spreading: tuple[int, Entry] | None = None
 
     def stops(self, subject: Trace, reference: Trace) -> Iterator[Finding]:
         for side, trace in (("subject", subject), ("reference", reference)):
@@ -69,7 +73,7 @@ class _Judge:
     ) -> Iterator[Finding]:
         """Declared differences, and the first that is not."""
         for difference in differences(subject, reference, levels):
-            finding = self._difference(difference, subject)
+            finding = self._difference(difference)
             yield finding
             if finding.declared is None:
                 return
@@ -85,15 +89,13 @@ class _Judge:
             for miss in facts.broken_promises(subject):
                 yield self._miss(miss, "promise", "subject")
 
-    def _difference(self, difference: Difference, subject: Trace) -> Finding:
-        held = subject.entries[difference.index].held.get(difference.cache or "")
+    def _difference(self, difference: Difference) -> Finding:
         return self.finding(
             "refused" if difference.refused else "difference",
             difference.index,
             difference.level,
             difference.field,
             _difference_text(difference),
-            kind=held.kind if held else None,
             cache=difference.cache,
             place=place(difference.subject, difference.reference),
             subject=viewed(difference.subject, difference.field, self.program.paint),
@@ -127,23 +129,17 @@ class _Judge:
         level: str,
         field: str,
         message: str,
-        *,
-        kind: str | None = None,
         **rest: Any,
     ) -> Finding:
         op = self._op(index)
-        declared = None
+        failed = what in {"fact", "promise"} and rest.get("side") == "subject"
+        entry = None
         if what != "stop":
-            raised = rest.get("reference")
-            found = Found(
-                op.name,
-                field,
-                kind,
-                raised.raised if isinstance(raised, RaisedValue) else None,
-                subject_failed=what in {"fact", "promise"} and rest.get("side") == "subject",
-            )
-            declared = self.ledger.declare(self.program.scenario, found)
-        entry = self.ledger.entry(declared)
+            field_ = facts.COMPARED_AS.get(field, field)
+            entry = self._entry(index, field_, failed=failed, **rest)
+            spreads = entry is not None and (entry.spreads or what == "refused")
+            if entry is not None and spreads and self.spreading is None:
+                self.spreading = index, entry
         return Finding(
             what=what,
             index=index,
@@ -152,11 +148,36 @@ class _Judge:
             level=level,
             field=field,
             message=message,
-            declared=declared,
+            declared=entry.id if entry else None,
             why=entry.why if entry else None,
             reason=entry.reason if entry else None,
             **rest,
         )
+
+    def _entry(self, index: int, field: str, *, failed: bool, **rest: Any) -> Entry | None:
+        """The entry that declares a finding, by itself or as what follows from an earlier one."""
+        op = self._op(index)
+        reference = rest.get("reference")
+        found = Found(
+            op.name,
+            field,
+            self._kind(index, rest.get("cache") or subject_of(op)),
+            reference.raised if isinstance(reference, RaisedValue) else None,
+            in_words(reference, width=None),
+            subject_failed=failed,
+        )
+        entry = self.ledger.declare(self.program.scenario, found)
+        if entry is None and self.spreading is not None and not failed:
+            start, spreading = self.spreading
+            return spreading if index >= start else None
+        return entry
+
+    def _kind(self, index: int, cache: str | None) -> str | None:
+        """The kind of a cache after an op, on whichever side has it."""
+        for trace in self.traces:
+            if index < len(trace.entries) and cache in trace.entries[index].held:
+                return trace.entries[index].held[cache].kind
+        return None
 
     def _op(self, index: int) -> Op:
         return self.program.ops[min(index, len(self.program.ops) - 1)]

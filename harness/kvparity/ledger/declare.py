@@ -1,0 +1,63 @@
+"""A ledger at one release of the reference: what it declares, and what a run shows of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from kvparity.ledger.entries import Entry, Found
+from kvreports.model import LedgerProblem
+from kvscenarios import Scenario
+
+
+class Ledger:
+    """The entries that speak of one release of the reference."""
+
+    def __init__(self, entries: Iterable[Entry], version: str | None) -> None:
+        self.entries = tuple(entry for entry in entries if entry.holds_at(version))
+        self._version = version
+
+    def declare(self, scenario: Scenario, found: Found) -> Entry | None:
+        """The entry that declares this.
+
+        Where the subject fails to meet what the scenario pins, an entry that blames the reference,
+        or praises the subject, says nothing.
+        """
+        for entry in self.entries:
+            if found.subject_failed and entry.why != "by-design":
+                continue
+            if entry.covers(scenario, found):
+                return entry
+        return None
+
+    def problems(
+        self,
+        scenarios: Sequence[Scenario],
+        found: Collection[str],
+        today: datetime.date | None = None,
+    ) -> Iterator[LedgerProblem]:
+        """The entries that fail a run of all these scenarios, which found those of these ids.
+
+        An entry for some releases cannot be stale where the reference has no release.
+        """
+        ids = [scenario.id for scenario in scenarios]
+        today = today or datetime.datetime.now(datetime.timezone.utc).date()
+        for entry in self.entries:
+            idle = list(entry.idle_globs(ids))
+            if idle:
+                message = f"no scenario matches {' or '.join(map(repr, idle))}"
+                yield LedgerProblem(id=entry.id, why="matches-nothing", message=message)
+            elif entry.id not in found and not (entry.when and self._version is None):
+                message = f"declared, but nothing diverges{self._here()}: {self._cure(entry)}"
+                yield LedgerProblem(id=entry.id, why="stale", message=message)
+            if entry.until is not None and today > entry.until:
+                message = f"declared until {entry.until}, which has passed"
+                yield LedgerProblem(id=entry.id, why="expired", message=message)
+
+    def _here(self) -> str:
+        return f" at mlx-lm {self._version}" if self._version else " any more"
+
+    def _cure(self, entry: Entry) -> str:
+        if self._version is None:
+            return "take the entry out"
+        return f"take the entry out, or narrow its `when`{f' ({entry.when})' if entry.when else ''}"

@@ -1,0 +1,140 @@
+"""What one entry of a ledger says: which differences it declares, at which releases, and why."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kvscenarios import Scenario
+from kvscenarios.base import Model
+
+_GENERATED = "generated/"
+WHYS = ("hardening", "upstream-bug", "by-design")
+
+
+def _release_range(text: str) -> str:
+    if not text.startswith("mlx-lm"):
+        raise ValueError(f"a range names mlx-lm, as in mlx-lm<0.32, not {text!r}")
+    try:
+        SpecifierSet(text.removeprefix("mlx-lm"))
+    except InvalidSpecifier:
+        raise ValueError(f"not a release range: {text!r}; write mlx-lm<0.32") from None
+    return text
+
+
+def _not_blank(text: Any) -> Any:
+    if text is None or (isinstance(text, str) and not text.strip()):
+        raise ValueError("a declared divergence needs a reason in words")
+    return text
+
+
+def _known_why(text: Any) -> Any:
+    if text not in WHYS:
+        raise ValueError(f"why is one of {', '.join(WHYS)}, not {text!r}")
+    return text
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int) else value
+
+
+def _as_text(value: Any) -> Any:
+    """A value as reports say it: `true`, `nothing`, `0`."""
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Found(NamedTuple):
+    """A difference, or a fact that a side does not meet, as entries are matched with it.
+
+    `kind` is that of the cache that the field belongs to, or that the operation is about.
+    `reference` is what the reference has, in words.
+    """
+
+    operation: str
+    field: str
+    kind: str | None = None
+    reference_raised: str | None = None
+    reference: str | None = None
+    subject_failed: bool = False
+
+
+Words = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), BeforeValidator(_several)
+]
+"""One word or a list of them, any of which will do."""
+
+
+class Match(Model):
+    """What an entry covers; what is left out covers everything.
+
+    `scenario` and `reference` (what the reference has, in words) are globs.
+    """
+
+    scenario: Words = ("*",)
+    kind: Words | None = None
+    operation: Words | None = None
+    field: Words | None = None
+    reference_raises: Words | None = None
+    reference: Annotated[str, BeforeValidator(_as_text)] | None = None
+
+    def takes(self, found: Found) -> bool:
+        """Whether all but the scenario fits what was found."""
+        return (
+            _any(self.operation, found.operation)
+            and _any(self.field, found.field)
+            and _any(self.kind, found.kind)
+            and _any(self.reference_raises, found.reference_raised)
+            and (self.reference is None or fnmatchcase(found.reference or "", self.reference))
+        )
+
+
+def _any(words: tuple[str, ...] | None, word: str | None) -> bool:
+    return words is None or word in words
+
+
+class Entry(Model):
+    """One declared divergence.
+
+    With `spreads`, what follows from the difference in the same scenario is declared with it.
+    After the date of `until`, the entry fails the run, whatever it declares.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
+    match: Match
+    when: Annotated[str, AfterValidator(_release_range)] | None = None
+    spreads: bool = False
+    why: Annotated[Literal["hardening", "upstream-bug", "by-design"], BeforeValidator(_known_why)]
+    reason: Annotated[str, BeforeValidator(_not_blank)]
+    link: str | None = None
+    until: datetime.date | None = None
+
+    def holds_at(self, version: str | None) -> bool:
+        """Whether the entry speaks of this release of the reference; always where that has none."""
+        if self.when is None or version is None:
+            return True
+        releases = SpecifierSet(self.when.removeprefix("mlx-lm"), prereleases=True)
+        return releases.contains(version)
+
+    def concerns(self, scenario: Scenario) -> bool:
+        """Whether one of the entry's globs takes in the scenario."""
+        return any(fnmatchcase(scenario.id, glob) for glob in self.match.scenario)
+
+    def covers(self, scenario: Scenario, found: Found) -> bool:
+        """Whether the entry declares what was found in the scenario."""
+        return self.match.takes(found) and self.concerns(scenario)
+
+    def idle_globs(self, ids: list[str]) -> Iterator[str]:
+        """The entry's globs that no scenario of these ids matches.
+
+        Which scenarios will be generated nobody knows.
+        """
+        for glob in self.match.scenario:
+            if not glob.startswith(_GENERATED) and not any(fnmatchcase(name, glob) for name in ids):
+                yield glob

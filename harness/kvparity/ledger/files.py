@@ -1,0 +1,161 @@
+"""Ledgers as files: read with every mistake named, written from a run, cut down in place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kvparity.ledger.entries import Entry, Match
+from kvreports.model import Finding, RaisedValue, Record
+from kvscenarios import yamltree
+from kvscenarios.base import Model
+from kvscenarios.errors import nearest
+
+OWN = Path(__file__).parents[1] / "divergences.yaml"
+"""kvimpl against mlx-lm."""
+_HEAD = """\
+# What is known to differ, and why. Fill in every `why` (hardening, upstream-bug or by-design) and
+# every `reason`; until then this ledger is refused. An entry is as narrow as the run that it was
+# written from; `spreads` takes in what follows from a difference in the same scenario.
+"""
+
+
+class LedgerError(ValueError):
+    """A ledger that is missing or malformed."""
+
+
+class _File(Model):
+    divergences: tuple[Entry, ...]
+
+
+def load(path: Path) -> tuple[Entry, ...]:
+    """The entries of a ledger file. Raises LedgerError."""
+    return _entries(path, _tree(path))
+
+
+def _tree(path: Path) -> yamltree.Tree:
+    try:
+        return yamltree.read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yamltree.YamlError, UnicodeDecodeError) as error:
+        line = getattr(error, "line", None)
+        raise LedgerError(f"{path}{f':{line}' if line else ''}: {error}") from None
+
+
+def _entries(path: Path, tree: yamltree.Tree) -> tuple[Entry, ...]:
+    try:
+        entries = _File.model_validate(tree.data).divergences
+    except ValidationError as error:
+        raise LedgerError("\n".join(_mistakes(path, tree, error))) from None
+    repeated = {entry.id for entry in entries if [e.id for e in entries].count(entry.id) > 1}
+    if repeated:
+        raise LedgerError(f"{path}: ids stand twice: {', '.join(sorted(repeated))}")
+    return entries
+
+
+def _mistakes(path: Path, tree: yamltree.Tree, error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False):
+        loc: tuple[Any, ...] = item["loc"]
+        message = str(item.get("ctx", {}).get("error", item["msg"]))
+        if item["type"] == "extra_forbidden":
+            model = _File if len(loc) == 1 else Match if "match" in loc[:-1] else Entry
+            message = f"there is no such key; {nearest(str(loc[-1]), model.model_fields)}"
+        line = tree.line(loc)
+        place = f"{path}:{line}" if line else str(path)
+        yield f"{place}: {'.'.join(str(part) for part in loc) or 'ledger'}: {message}"
+
+
+def without(path: Path, ids: Collection[str]) -> str:
+    """The text of a ledger file without these entries, all else as it stands.
+
+    Raises LedgerError, also where the entries cannot be told apart line by line.
+    """
+    tree = _tree(path)
+    entries = _entries(path, tree)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    starts = [(tree.line(("divergences", index)) or 1) - 1 for index in range(len(entries))]
+    ends = [
+        _own_end(lines, start, end)
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+    ]
+    kept = [
+        line
+        for number, line in enumerate(lines)
+        if not any(
+            start <= number < end and entry.id in ids
+            for entry, start, end in zip(entries, starts, ends, strict=True)
+        )
+    ]
+    left = [entry for entry in entries if entry.id not in ids]
+    text = "".join(kept) if left else "divergences: []\n"
+    if _File.model_validate(yamltree.read(text).data).divergences != tuple(left):
+        raise LedgerError(f"{path}: its entries are not a line each or more: prune it by hand")
+    return text
+
+
+def _own_end(lines: Sequence[str], start: int, end: int) -> int:
+    """Where an entry's own lines end: remarks before the next entry belong to that one."""
+    while end > start + 1 and end < len(lines) and lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    return end
+
+
+def draft(records: Iterable[Record]) -> str:
+    """A first ledger from a run: an entry for each way in which scenarios differ, without reasons.
+
+    Only the first difference of a scenario is known; each entry takes in what follows from it.
+    """
+    records = list(records)
+    groups: defaultdict[tuple[str, str, str | None, str | None], list[str]] = defaultdict(list)
+    for record in records:
+        first = record.first
+        if first is not None and first.declared is None and first.what != "stop":
+            groups[_likeness(record, first)].append(record.id)
+    entries = [_drafted(key, ids, records) for key, ids in groups.items()]
+    taken: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        taken[entry["id"]] += 1
+        if taken[entry["id"]] > 1:
+            entry["id"] += f"-{taken[entry['id']]}"
+    body = [yaml.safe_dump([entry], sort_keys=False, width=96) for entry in entries]
+    text = "\n".join("".join(f"  {line}\n" for line in part.splitlines()) for part in body)
+    return f"{_HEAD}divergences:{' []' if not entries else ''}\n{text}"
+
+
+def _likeness(record: Record, first: Finding) -> tuple[str, str, str | None, str | None]:
+    """Operation, field, kind and error by which differences are taken for one."""
+    operation = first.op.split(" ", 1)[0]
+    raised = first.reference.raised if isinstance(first.reference, RaisedValue) else None
+    op = next((op for op in record.ops if op.index == first.index), None)
+    held = op.subject.caches.get(first.cache or "") if op and op.subject else None
+    return operation, first.field, held.kind if held else None, raised
+
+
+def _drafted(
+    key: tuple[str, str, str | None, str | None], ids: list[str], records: list[Record]
+) -> dict[str, Any]:
+    operation, field, kind, raised = key
+    globs = list(_globs(ids, [record.id for record in records]))
+    match: dict[str, Any] = {"scenario": globs[0] if len(globs) == 1 else globs}
+    match |= {"kind": kind} if kind else {}
+    match |= {"operation": operation, "field": field}
+    match |= {"reference_raises": raised} if raised else {}
+    name = "-".join(word for word in (kind, operation, field) if word).replace("_", "-").lower()
+    return {"id": name[:76], "match": match, "spreads": True, "why": "", "reason": ""}
+
+
+def _globs(ids: Sequence[str], played: Sequence[str]) -> Iterator[str]:
+    """The ids, with all expansions of a scenario as one glob where all of them are among them."""
+    for base in dict.fromkeys(name.partition("@")[0] for name in ids):
+        mine = [name for name in ids if name.partition("@")[0] == base]
+        every = [name for name in played if name.partition("@")[0] == base]
+        if len(mine) > 1 and len(mine) == len(every):
+            yield f"{base}@*"
+        else:
+            yield from mine
