@@ -257,10 +257,10 @@ class Record(Part):
 
 
 class LedgerProblem(Part):
-    """A ledger entry that fails the run: stale, or matching nothing."""
+    """A ledger entry that fails the run: stale, matching nothing, or past its date."""
 
     id: str
-    why: Literal["stale", "matches-nothing"]
+    why: Literal["stale", "matches-nothing", "expired"]
     message: str
 
 
