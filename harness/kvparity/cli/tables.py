@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kvparity.cli.app import app, do
-from kvparity.cli.options import Offline, Reference, Repo
+from kvparity.cli.options import AsJson, Offline, Repo
 
 
 class FormatName(str, Enum):
@@ -23,10 +23,16 @@ class FormatName(str, Enum):
 @app.command()
 def table(
     selectors: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="SCENARIO...", help="Scenario files, names, or globs over them."),
-    ],
-    reference: Reference = "mlx-lm",
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What is played: mlx-lm where nothing is said, and for --check the file's own.",
+        ),
+    ] = None,
     format_: Annotated[
         FormatName, typer.Option("--format", help="What to write.")
     ] = FormatName.MARKDOWN,
@@ -36,10 +42,18 @@ def table(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file, and print nothing.")
     ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Say whether this table still holds, and what moved."),
+    ] = None,
+    as_json: AsJson = False,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
     """Print what the reference does, operation by operation, as a table to hold a port against."""
-    from kvparity.commands.table import command
+    from kvparity.commands import table as tables
 
-    do(command, selectors, reference, format_.value, trace=trace, out=out)
+    if check is not None:
+        do(tables.check, check, selectors or [], reference, as_json=as_json)
+    word = FormatName.JSON if as_json else format_
+    do(tables.command, selectors or [], reference or "mlx-lm", word.value, trace=trace, out=out)

@@ -1,18 +1,24 @@
-"""`kvparity table`: expected tables, printed or written to a file."""
+"""`kvparity table`: expected tables printed, written to a file, and held against it later."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kvparity import subjects
-from kvparity.exitcodes import CONFORMS
+from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.mistakes import UsageError
+from kvparity.tables import check as checking
 from kvparity.tables.document import document
 from kvparity.tables.formats import written
 from kvparity.tables.made import make
+from kvparity.tables.provenance import NotATable
 from kvreports.runfile import write_whole
+from kvreports.words import plain
 from kvscenarios.select import select
 
 
@@ -20,6 +26,8 @@ def command(
     selectors: Sequence[str], reference: str, format_: str, *, trace: bool, out: Path | None
 ) -> int:
     """Play the scenarios on the reference and print their tables, or write them to `out`."""
+    if not selectors:
+        raise UsageError("name a scenario, such as rotating/ring-then-prefill; or --check a FILE")
     played = subjects.resolve(reference)
     tables = make(select(selectors), played, trace=trace)
     typed = shlex.join(["kvparity", *sys.argv[1:]])
@@ -30,3 +38,38 @@ def command(
         write_whole(out, data.decode())
         print(f"wrote {out}", file=sys.stderr)
     return CONFORMS
+
+
+def check(path: Path, selectors: Sequence[str], reference: str | None, *, as_json: bool) -> int:
+    """Say whether a table still holds: 0 if it does, 1 with what moved, or was edited, if not."""
+    try:
+        outcome = checking.check(path, reference, selectors)
+    except NotATable as error:
+        raise UsageError(f"{path}: {error}") from None
+    if as_json:
+        print(json.dumps({"holds": outcome.holds, **dataclasses.asdict(outcome)}, indent=1))
+    else:
+        for line in _said(outcome):
+            print(plain(line))
+    return CONFORMS if outcome.holds else DIVERGES
+
+
+def _said(outcome: checking.Outcome) -> Iterator[str]:
+    yield f"{outcome.file}: made at {outcome.made_at}, checked at {outcome.checked_at}"
+    if outcome.edited:
+        yield "edited: the file is not as kvparity wrote it (its own hash is another)"
+        yield from (f"  {line}" for line in outcome.edits)
+    for scenario in outcome.scenarios_changed:
+        yield f"stale: the scenario {scenario} itself has changed since"
+    if outcome.moved:
+        yield f"stale: {len(outcome.moved)} of {outcome.rows} rows moved"
+    for moved in outcome.moved:
+        yield f"  {moved.scenario} op {moved.op}, step {moved.step}: {moved.operation}"
+        yield from (f"    {name} was {was}, is {now}" for name, was, now in moved.changes)
+    if outcome.lines_moved:
+        yield f"stale: {len(outcome.lines_moved)} rows cite lines that are others now"
+        yield from (f"  {place}" for place in outcome.lines_moved)
+    if outcome.holds:
+        yield f"holds: {outcome.rows} rows are the same"
+    elif not outcome.stale:
+        yield f"apart from that, {outcome.rows} rows are the same"

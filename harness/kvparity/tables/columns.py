@@ -61,6 +61,12 @@ PLACE = ("scenario", "op", "step")
 """Columns that say where a row stands, rather than what was seen."""
 UNCOMPARED = frozenset({*PLACE, "message", "working"})
 """Columns that say nothing about whether a row still holds."""
+OUTCOMES = (
+    *("cache", "operation", "tokens", "fetched", "fetched_values", "fetched_shape", "returned"),
+    *("mask", "mask_shape", "raised", "refused"),
+)
+"""Columns in which nothing is an answer too. In any other compared one it may mean that a release
+has no such attribute, which is not a change of behaviour."""
 ALWAYS = ("op", "step", "cache", "operation", "tokens", "keys", "shape", "offset")
 """Columns that a table for reading shows even where they never change."""
 OF_FIELD = {"tokens": "buffer"}

@@ -14,7 +14,14 @@ from kvparity import __version__
 from kvparity.subjects import Implementation
 from kvparity.tables.frame import frame_of
 from kvparity.tables.made import Table
-from kvparity.tables.provenance import Origin, Provenance, caches_text, row_hash, working_hash
+from kvparity.tables.provenance import (
+    Origin,
+    Provenance,
+    caches_text,
+    column_hashes,
+    row_hash,
+    working_hash,
+)
 from kvscenarios import Scenario
 from kvscenarios.loader import CORPUS
 
@@ -59,6 +66,7 @@ def _origin(table: Table, *, working: bool) -> Origin:
         digest=scenario.digest,
         file=_file(scenario),
         caches=caches_text(scenario),
+        columns=column_hashes(table.rows),
         rows=tuple(row_hash(row) for row in table.rows),
         working=tuple(working_hash(row) for row in table.rows) if working else (),
     )

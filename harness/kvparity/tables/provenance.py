@@ -11,7 +11,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -27,9 +27,11 @@ BLANK = "0" * 64
 _START = re.compile(rf"^(?P<prefix>.*){re.escape(TITLE)}[ \t]*$", re.MULTILINE)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
-_A_LINE = 10
-"""Hashes of rows that stand on one line."""
-_MANY = ("row", "working")
+_A_LINE = 8
+"""Hashes that stand on one line."""
+
+
+_OF_SCENARIO = frozenset({"caches", "column hashes", "row hashes", "line hashes"})
 
 
 class NotATable(ValueError):  # noqa: N818 - says what is wrong
@@ -41,12 +43,13 @@ class _Part(BaseModel):
 
 
 class Origin(_Part):
-    """One scenario of a table: what it was, its caches, and a short hash of each of its rows."""
+    """One scenario of a table: what it was, its caches, short hashes of its columns and rows."""
 
     id: str
     digest: str
     file: str
     caches: str
+    columns: dict[str, str]
     rows: tuple[str, ...]
     working: tuple[str, ...] = ()
 
@@ -77,7 +80,8 @@ class Provenance(_Part):
         ]
         for one in self.scenarios:
             lines += [f"scenario: {one.id} {one.digest} {one.file}", f"caches: {one.caches}"]
-            for name, digests in (("row", one.rows), ("working", one.working)):
+            columns = [f"{name} {digest}" for name, digest in one.columns.items()]
+            for name, digests in (("column", columns), ("row", one.rows), ("line", one.working)):
                 lines += [f"{name} hashes: {' '.join(part)}" for part in _parts(digests)]
         return [plain(line) for line in [*lines, f"content: sha256 {self.content}"]]
 
@@ -98,6 +102,17 @@ def caches_text(scenario: Scenario) -> str:
 def row_hash(row: Mapping[str, Any]) -> str:
     """A short hash of what a row says, but for where it stands and how an error is worded."""
     return _short({name: value for name, value in row.items() if name not in UNCOMPARED})
+
+
+def column_hashes(rows: Collection[Mapping[str, Any]]) -> dict[str, str]:
+    """A short hash of every column in which any of the rows says something."""
+    names = [name for row in list(rows)[:1] for name in row if name not in UNCOMPARED]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return {
+        name: _short(cells)
+        for name, cells in columns.items()
+        if any(cell is not None for cell in cells)
+    }
 
 
 def working_hash(row: Mapping[str, Any]) -> str:
@@ -179,7 +194,7 @@ def _take(known: dict[str, Any], name: str, value: str) -> None:
         # A file's name may hold spaces.
         parts = (*value.split(" ", 2), "", "")[:3]
         known["scenarios"].append(dict(zip(("id", "digest", "file"), parts, strict=True)))
-        known["scenarios"][-1] |= {"caches": "{}", "rows": [], "working": []}
+        known["scenarios"][-1] |= {"caches": "{}", "columns": {}, "rows": [], "working": []}
     elif name == "format":
         known["format"], _, working = value.partition(" ")
         known["working"] = bool(working)
@@ -187,7 +202,7 @@ def _take(known: dict[str, Any], name: str, value: str) -> None:
         known["content"] = digest[0]
     elif value.startswith("sha256 ") and digest:
         known["hashes"][name] = digest[0]
-    elif name in {"caches", "row hashes", "working hashes"} and known["scenarios"]:
+    elif name in _OF_SCENARIO and known["scenarios"]:
         _take_of_scenario(known["scenarios"][-1], name, value)
     elif name == "kvparity":
         known["tool"] = value
@@ -196,7 +211,10 @@ def _take(known: dict[str, Any], name: str, value: str) -> None:
 
 
 def _take_of_scenario(one: dict[str, Any], name: str, value: str) -> None:
+    words = value.split()
     if name == "caches":
         one["caches"] = value
+    elif name == "column hashes":
+        one["columns"] |= dict(zip(words[::2], words[1::2], strict=False))
     else:
-        one["rows" if name == "row hashes" else "working"] += value.split()
+        one["rows" if name == "row hashes" else "working"] += words

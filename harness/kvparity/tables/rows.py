@@ -72,8 +72,10 @@ def rows(program: Program, trace: Trace) -> Iterator[tuple[int, Row]]:
             if name is not None:
                 row |= _held(entry.held[name], program.paint)
                 if name == subject_of(op):
-                    for fact, value in entry.extra.items():
-                        row[fact] = _plain(viewed(value, fact, program.paint))
+                    row |= _further(entry, program.paint)
+                if row["allocated_nbytes"] is None:
+                    # Each release lays out a restored cache's buffers in its own way.
+                    row["nbytes"] = None
             yield index, row
 
 
@@ -114,6 +116,10 @@ def _tokens(op: Op) -> list[list[int]] | None:
     if isinstance(step, Update) and isinstance(step.update.keys, TokenTensor):
         return [list(row) for row in step.update.keys.tokens]
     return None
+
+
+def _further(entry: Entry, paint: Paint) -> Row:
+    return {name: _plain(viewed(value, name, paint)) for name, value in entry.extra.items()}
 
 
 def _outcome(op: Op, entry: Entry, paint: Paint) -> Row:
