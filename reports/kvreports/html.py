@@ -1,75 +1,67 @@
 """A run as one self-contained HTML page, for whoever opens it from a CI artifact.
 
-The page is static: it needs no network and no script. The little script that it has opens what a
-link points at and copies text. What is drawn of an operation is worked out in `kvreports.picture`.
+The page asks nothing of any network. Its overview and a list of what failed, with the tables, are
+plain HTML; the scripts on it draw every recorded step from the run's own records, which the page
+carries compressed, and take the list's place.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from kvreports.model import Finding, OpView, Record, Run, Verdict
-from kvreports.picture import Drawing, Picture, picture, pinned, trail
+from kvreports.model import OpView, Run, Verdict
+from kvreports.overview import Entry, entries, link, matrix, releases
+from kvreports.picture import Fact, bookkeeping
 from kvreports.words import MEANING, failing_verdicts, plain, sentence, verdict_in_words
 
 _PAGE = Path(__file__).parent / "page"
-_SLOTS = 48
-_TRAIL_SLOTS = 24
-_BEFORE = 12
-_AFTER = 4
-"""Operations of the trail: how far it reaches before and after the one that parts."""
-_DRAWN = 200
-"""Scenarios drawn in full: the page of a run in which everything fails still opens."""
-_FINDINGS = 20
-"""Findings of one scenario that are listed."""
+_LISTED = 200
+"""Scenarios of the static list that are told with their tables."""
 _LEVELS = ("returned", "state", "internals")
+_BRIEF = {"id", "file", "line", "about", "source", "kinds", "operations", "steps", "verdict"}
+"""What the page carries of a scenario that conforms."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """An operation at which something does not hold: by side what was pinned, and what both did."""
+class Told:
+    """A scenario in the static list. `facts`: both sides after the operation that decides."""
 
-    pins: tuple[tuple[str, Drawing], ...]
-    picture: Picture | None
-
-
-@dataclass(frozen=True)
-class Story:
-    """What the page tells of a scenario that has findings."""
-
-    record: Record
-    sentences: tuple[tuple[Finding, str], ...]
-    more: int
-    place: Place | None
-    before: Picture | None
-    trail: tuple[Picture, ...]
+    entry: Entry
+    sentences: tuple[str, ...]
+    facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The scenarios of one verdict: those told in full, and those of which there is a line."""
+    """The scenarios of one verdict: those with findings told, the others named."""
 
     verdict: Verdict
     meaning: str
-    fails: bool
-    stories: tuple[Story, ...]
-    lines: tuple[Record, ...]
+    count: int
+    told: tuple[Told, ...]
+    named: tuple[Entry, ...]
 
 
 def page(run: Run) -> str:
     """The page, whole. Text from the run is escaped, and control characters are spelled out."""
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    style, script = _asset("page.css"), _script()
+    order = list(MEANING)
+    found = sorted(entries(run.records), key=lambda entry: order.index(entry.record.verdict))
+    table = matrix(found)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -77,14 +69,18 @@ def page(run: Run) -> str:
             run=run,
             verdict=verdict_in_words(run),
             passes=run.footer.exit_code == 0,
-            groups=list(_groups(run)),
             counts=[
                 (name, run.footer.counts[name]) for name in MEANING if name in run.footer.counts
             ],
             failing=failing_verdicts(),
-            options=_options(run),
+            groups=list(_groups(found)),
+            matrix=table,
+            anchors=table.anchors(found),
+            releases=releases(found),
+            options=shlex.join(_options(run)),
+            data=packed(_data(run, found)),
             style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own files
             policy=_policy(style, script),
         )
     )
@@ -93,6 +89,13 @@ def page(run: Run) -> str:
 @cache
 def _asset(name: str) -> str:
     return (_PAGE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    """The scripts in the order of their names, in a scope of their own."""
+    parts = (path.read_text(encoding="utf-8") for path in sorted((_PAGE / "script").glob("*.js")))
+    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
 
 
 def _environment() -> Environment:
@@ -104,8 +107,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["anchor"] = anchor
     environment.filters["shell"] = shlex.join
+    environment.globals["link"] = link
     return environment
 
 
@@ -128,9 +131,46 @@ def _source(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def anchor(identifier: str) -> str:
-    """The fragment that leads to a scenario: its id, but for what an address cannot carry."""
-    return "s:" + re.sub(r"[^\w@.=,/-]+", "-", identifier)
+def packed(text: str) -> str:
+    """A text as it stands inline on the page: gzip, then base64. The same text gives the same."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _data(run: Run, found: Sequence[Entry]) -> str:
+    """What the scripts draw from, as JSON: each record as the run file has it, and what is said."""
+    head = {
+        "subject": run.header.subject.name,
+        "reference": run.header.reference.name,
+        "options": shlex.join(_options(run)),
+        "verdicts": [
+            {"name": name, "meaning": meaning, "fails": name in failing_verdicts()}
+            for name, meaning in MEANING.items()
+        ],
+    }
+    scenarios = ",".join(_scenario(entry) for entry in found)
+    return f'{json.dumps(head)[:-1]}, "scenarios": [{scenarios}]}}'
+
+
+def _scenario(entry: Entry) -> str:
+    record = entry.record
+    where = {"key": entry.key, "kinds": entry.kinds, "operations": entry.operations}
+    if not record.findings:
+        return f'{json.dumps(where)[:-1]}, "record": {record.model_dump_json(include=_BRIEF)}}}'
+    said = {**where, "said": [sentence(finding) for finding in record.findings]}
+    return f'{json.dumps(said)[:-1]}, "record": {_exact(record.model_dump_json())}}}'
+
+
+def _exact(text: str) -> str:
+    """The JSON with whole numbers of 16 digits and more as strings: scripts would round them."""
+    return _TOKENS.sub(_quoted, text) if _LONG.search(text) else text
+
+
+def _quoted(token: re.Match[str]) -> str:
+    return f'"{token[0]}"' if _LONG.fullmatch(token[0]) else token[0]
+
+
+_LONG = re.compile(r"-?\d{16,}")
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?')
 
 
 def _options(run: Run) -> list[str]:
@@ -141,60 +181,38 @@ def _options(run: Run) -> list[str]:
     return names
 
 
-def _groups(run: Run) -> Iterator[Group]:
-    drawn = 0
-    for verdict, meaning in MEANING.items():
-        records = [record for record in run.records if record.verdict == verdict]
-        if not records:
-            continue
-        told = [record for record in records if record.findings][: _DRAWN - drawn]
-        drawn += len(told)
+def _groups(found: Sequence[Entry]) -> Iterator[Group]:
+    left = _LISTED
+    for verdict, some in groupby(found, key=lambda entry: entry.record.verdict):
+        members = list(some)
+        told = [entry for entry in members if entry.record.findings][:left]
+        left -= len(told)
+        names = {entry.key for entry in told}
         yield Group(
             verdict=verdict,
-            meaning=meaning,
-            fails=verdict in failing_verdicts(),
-            stories=tuple(_story(record) for record in told),
-            lines=tuple(records[len(told) :]) if told else tuple(records),
+            meaning=MEANING[verdict],
+            count=len(members),
+            told=tuple(map(_told, told)),
+            named=tuple(entry for entry in members if entry.key not in names),
         )
 
 
-def _story(record: Record) -> Story:
+def _told(entry: Entry) -> Told:
+    record = entry.record
     first = record.first
-    index = _shown(record.ops, first.index) if first is not None else None
-    op = next((op for op in record.ops if op.index == index), None)
-    before = next((op for op in record.ops if index is not None and op.index == index - 1), None)
-    return Story(
-        record=record,
-        sentences=tuple((finding, sentence(finding)) for finding in record.findings[:_FINDINGS]),
-        more=max(0, len(record.findings) - _FINDINGS),
-        place=Place(
-            pins=tuple((str(f.side), pinned(f, _SLOTS)) for f in _pins(record, first)),
-            picture=picture(op, _SLOTS) if op is not None else None,
-        ),
-        before=picture(before, _SLOTS) if before is not None else None,
-        trail=tuple(trail(_near(record.ops, index), _TRAIL_SLOTS)),
+    op = _shown(record.ops, first.index) if first is not None else None
+    facts = tuple(bookkeeping(op)) if op is not None else ()
+    return Told(
+        entry,
+        tuple(f"step {f.step}, {f.op}: {sentence(f)}" for f in record.findings[:_SENTENCES]),
+        facts if entry.fails else tuple(fact for fact in facts if fact.differs),
     )
 
 
-def _pins(record: Record, first: Finding | None) -> list[Finding]:
-    """The pinned facts that do not hold at the deciding finding's operation."""
-    return [
-        finding
-        for finding in record.findings
-        if first is not None
-        and finding.index == first.index
-        and finding.what in {"fact", "promise"}
-        and (finding.declared is None) == (first.declared is None)
-    ]
+_SENTENCES = 20
+"""Findings of one scenario that the static list has."""
 
 
-def _near(ops: Sequence[OpView], index: int | None) -> list[OpView]:
-    if index is None:
-        return []
-    return [op for op in ops if -_BEFORE <= op.index - index <= _AFTER]
-
-
-def _shown(ops: Sequence[OpView], index: int) -> int | None:
+def _shown(ops: Sequence[OpView], index: int) -> OpView | None:
     """The operation to show for a finding: its own, or the last one where that was never played."""
-    indices = [op.index for op in ops]
-    return index if index in indices else max(indices, default=None)
+    return next((op for op in ops if op.index == index), ops[-1] if ops else None)

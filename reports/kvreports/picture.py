@@ -123,6 +123,31 @@ def picture(op: OpView, limit: int) -> Picture:
     )
 
 
+def bookkeeping(op: OpView) -> Iterator[Fact]:
+    """Both sides of an operation in words, a line a field: what it gave back, then every cache."""
+    aside = _aside(op)
+    if aside:
+        yield Fact("aside", aside, aside, differs=False)
+    elif op.subject is None or op.reference is None or op.subject.raised or op.reference.raised:
+        yield from _outcome(op, 0).facts
+    else:
+        yield from _spelled("returned", op.subject.returned, op.reference.returned)
+    mine, theirs = _caches(op.subject), _caches(op.reference)
+    for name in dict.fromkeys([*mine, *theirs]):
+        left, right = mine.get(name), theirs.get(name)
+        if left is None or right is None:
+            there = [MISSING if one is None else "there" for one in (left, right)]
+            yield Fact(name, there[0], there[1], differs=bool(op.subject and op.reference))
+            continue
+        for field, value, other in _pairs(left, right):
+            yield from _spelled(f"{name} {field}", value, other)
+
+
+def _spelled(name: str, left: Value, right: Value) -> Iterator[Fact]:
+    for part, mine, theirs in leaves(name, left, right):
+        yield _fact(part, mine, theirs)
+
+
 def at(finding: Finding, op: OpView | None, limit: int) -> Drawing:
     """What the finding is about, and nothing else of the operation."""
     if finding.what in {"fact", "promise"}:

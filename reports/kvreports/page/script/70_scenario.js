@@ -1,0 +1,175 @@
+// A scenario's part of the page: what went wrong, the steps, one of them drawn, why, what to take.
+
+const FINDINGS_SHOWN = 20;
+
+/** The part of one scenario, at the operation that the state names or the first that differs. */
+function drawScenario(page, entry, state, href, go) {
+  const record = entry.record;
+  const findings = record.findings || [];
+  const calm = !page.fails(record.verdict);
+  const part = make("article", { class: "scenario", "aria-labelledby": "title" });
+  add(part, [
+    make("h2", { id: "title", tabindex: -1 }, make("span", { class: calm ? "tag calm" : "tag" }, record.verdict), " ", record.id),
+    lead(page, entry),
+    record.about && make("p", {}, record.about),
+    make("p", { class: "soft" }, record.file, record.line && `:${record.line}`, record.source && `, from ${record.source}`),
+    walk(entry, state, href, go),
+    findings.length > 0 && why(entry, href),
+    findings.length > 0 && take(page, record, () => link(record, state(), href)),
+  ]);
+  return part;
+}
+
+function lead(page, entry) {
+  const [finding] = entry.record.findings || [];
+  if (!finding) return make("p", { class: "lead" }, page.meaning(entry.record.verdict), ".");
+  const cache = finding.cache && finding.cache !== "cache" && !finding.op.endsWith(` on ${finding.cache}`);
+  const where = `Step ${finding.step}, ${finding.op}${cache ? `, cache ${finding.cache}` : ""}: `;
+  return make("p", { class: "lead" }, make("b", {}, where), entry.said[0]);
+}
+
+/** The operation to show: the one asked for, or that of the first finding, or the last recorded. */
+function chosenOp(record, at) {
+  const ops = record.ops || [];
+  const [finding] = record.findings || [];
+  const wanted = at === null ? finding && finding.index : at;
+  return ops.find((op) => op.index === wanted) || ops[ops.length - 1] || null;
+}
+
+/** The whole address of the step that is shown. */
+function link(record, state, href) {
+  const op = chosenOp(record, state.at);
+  return location.href.split("#")[0] + href(op && op.index);
+}
+
+function walk(entry, state, href, go) {
+  const record = entry.record;
+  const whole = make("div", { class: "walk" });
+  const redraw = () => {
+    const chosen = chosenOp(record, state().at);
+    const side = make("nav", { class: "side", "aria-label": "Steps" }, make("h3", {}, "Steps"), stepList(record, chosen, href, redraw));
+    const focused = whole.contains(document.activeElement) ? document.activeElement : null;
+    const name = focused && focused.getAttribute("aria-label");
+    const inSide = focused && focused.closest(".side");
+    whole.replaceChildren(side);
+    if (chosen) add(whole, [stage(record, chosen, go, entry)]);
+    if (inSide) whole.querySelector(".side [aria-current]")?.focus();
+    else if (name) [...whole.querySelectorAll(".moves button")].find((one) => one.ariaLabel === name)?.focus();
+  };
+  whole.addEventListener("step", redraw);
+  redraw();
+  return whole;
+}
+
+function stage(record, chosen, go, entry) {
+  const at = record.ops.indexOf(chosen);
+  const here = (record.findings || []).map((finding, i) => ({ finding, said: entry.said[i] }))
+    .filter(({ finding }) => finding.index === chosen.index);
+  const more = here.filter(({ finding }) => finding !== record.findings[0]);
+  const move = (by, label) => {
+    const next = record.ops[at + by];
+    return make("button", { type: "button", disabled: !next, click: () => go({ scenario: entry.key, at: next.index }), "aria-label": by < 0 ? "step before" : "step after" }, label);
+  };
+  return make(
+    "section",
+    { class: "stage", "aria-label": "The chosen step" },
+    make(
+      "div",
+      { class: "stepper" },
+      make("h3", { "aria-live": "polite" }, `Step ${chosen.step} `, make("code", {}, chosen.label)),
+      make("span", { class: "moves" }, move(-1, "←"), move(1, "→")),
+    ),
+    make("p", { class: "soft" }, `operation ${chosen.index + 1} of ${record.ops_total}; the arrow keys step`),
+    more.slice(0, FINDINGS_SHOWN).map(({ finding, said: text }) =>
+      make("p", { class: finding.declared ? "note" : "wrong" }, make("b", {}, finding.declared ? "declared: " : "≠ "), text),
+    ),
+    drawOperation(chosen, record.ops[at - 1], here.map(({ finding }) => finding)),
+    legend(),
+  );
+}
+
+const LEGEND = [
+  ["7", "token", "token 7"],
+  ["7", "token differs", "with ≠ below: the sides differ"],
+  ["7", "token fresh", "written by this step"],
+  ["►7", "token cursor", "the cursor: the next write goes here"],
+  ["7", "token keep", "pinned, under “keep”"],
+  ["·", "unwritten", "held, never written"],
+  ["_", "spare", "allocated, not held"],
+  ["·", "token padding", "left padding, under “pad”"],
+  ["-", "missing", "no such slot"],
+  ["v7", "odd", "a value where a key belongs (k7: the reverse)"],
+  ["7*", "odd", "token 7, lanes in the wrong places"],
+  ["?", "odd", "what no token was painted as"],
+];
+
+function legend() {
+  const items = LEGEND.map(([text, kind, meaning]) =>
+    make("li", {}, make("span", { class: `slot ${kind}` }, text), " ", meaning),
+  );
+  return make(
+    "details",
+    { class: "legend" },
+    make("summary", {}, "How to read the strips"),
+    make("p", {}, "A strip is one batch row of keys or values: token ids in the order in which they lie in memory."),
+    make("ul", {}, items),
+  );
+}
+
+function why(entry, href) {
+  const { findings, trace = [], eras = [] } = entry.record;
+  const declared = new Map(findings.filter((f) => f.reason).map((f) => [f.declared, f]));
+  const reasons = [...declared.values()].map((finding) =>
+    make("p", { class: "note" }, make("b", {}, `Declared as ${finding.declared} (${finding.why}): `), finding.reason),
+  );
+  const list = findings.slice(0, FINDINGS_SHOWN).map((finding, i) =>
+    make(
+      "li",
+      {},
+      make("a", { href: href(finding.index) }, `step ${finding.step}, ${finding.op}`),
+      `: ${entry.said[i]} `,
+      make("small", {}, `(${finding.level}${finding.declared ? `, declared: ${finding.declared}` : ""})`),
+    ),
+  );
+  if (findings.length > FINDINGS_SHOWN) list.push(make("li", {}, `and ${findings.length - FINDINGS_SHOWN} more`));
+  const parts = [
+    reasons,
+    findings.length > 1 && [make("h4", {}, "All that does not hold"), make("ul", {}, list)],
+    trace.length > 0 && traced(trace),
+    eras.length > 0 && history(eras),
+  ].flat(2).filter(Boolean);
+  return parts.length > 0 && make("section", { class: "why" }, make("h3", {}, "Why"), parts);
+}
+
+function traced(lines) {
+  const rows = lines.map((line, i) => {
+    const jump = i > 0 && (line.file !== lines[i - 1].file || line.line < lines[i - 1].line);
+    const where = `${line.file}:${line.line}`;
+    return make("tr", { class: jump && "jump" }, make("th", { scope: "row" }, where), make("td", {}, line.text));
+  });
+  return make(
+    "details",
+    { open: lines.length <= 30 },
+    make("summary", {}, `The ${lines.length} lines that the reference ran in it`),
+    scrolling("lines that the reference ran", make("table", { class: "trace" }, make("tbody", {}, rows))),
+  );
+}
+
+function history(eras) {
+  const rows = eras.map((era) => {
+    const [first, last] = [era.releases[0], era.releases[era.releases.length - 1]];
+    return make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, era.letter),
+      make("td", {}, first === last ? first : `${first} … ${last}`),
+      make("td", {}, era.change || ""),
+    );
+  });
+  const head = ["behaviour", "mlx-lm", "what changed"].map((text) => make("th", { scope: "col" }, text));
+  return [
+    make("h4", {}, "At the releases of mlx-lm"),
+    make("p", { class: "soft" }, "The same letter: the same behaviour. - : the releases lack what it needs."),
+    scrolling("releases", make("table", { class: "plain" }, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows))),
+  ];
+}
