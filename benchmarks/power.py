@@ -1,187 +1,235 @@
-"""How many deliberate faults in the reference's own files are noticed, and by what.
+"""How many deliberate faults are noticed, and by what: the corpus, or a short fuzz.
 
-Each mutant is one small change to mlx-lm's `models/cache.py` or `models/base.py`, made in memory.
-It stands as the subject, the pristine release as the reference; it is killed where a scenario makes
-the two differ. First the corpus is tried, then a short fuzz on what survived. Survivors are listed
-with their line and change: some cannot be observed by any user, others show what is missing.
+A mutant of mlx-lm's `models/cache.py` or `models/base.py` stands, loaded from memory, against the
+pristine release; a mutant of kvimpl against the installed release, under our ledger. It is killed
+where a scenario makes the two differ. First the corpus is tried, then a fuzz on what survived.
+Survivors are listed with their line and change; `unobservable.yaml` says of some why no user can
+tell them from the original, and these are left out of the percentages.
 
-A mutant runs in a process of its own, since some of them never end, or take mlx down with them:
-that kills a mutant, too. Mutants are sampled evenly over classes, with a fixed seed.
+A mutant that never ends, or takes mlx down, is killed, too. Mutants are sampled evenly over
+classes, with a fixed seed.
 
-    python benchmarks/power.py [--mutants N] [--seconds S] [--seed X]
+    pip install -e '.[power]'
+    python benchmarks/power.py [--of reference|kvimpl] [--mutants N] [--seconds S] [--seed X]
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
-import random
+import importlib
+import resource
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain, zip_longest
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import replace
+from itertools import count
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+import yaml
+from mutants import Mutant, of_kvimpl, of_reference
+from pebble import ProcessExpired, ProcessPool
+from rich.console import Console
+from rich.progress import track
+
+import kvimpl
 from kvoracle import sources
-from kvparity import subjects
+from kvoracle.face import CLASS_NAMES, Face
+from kvparity import ledger, subjects
 from kvparity.campaign import Arena, Round, play_round
 from kvparity.generate import intents
+from kvparity.judge import judge
+from kvparity.observe import LEVELS
+from kvparity.play import InProcess
 from kvparity.program import Program
+from kvparity.trace import Trace
+from kvscenarios import Scenario
 from kvscenarios.loader import load_corpus
 
 LIMIT = 60.0
 """Seconds after which a mutant counts as one that never ends, beside the time for the fuzz."""
-_COMPARISONS = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
-_OPERATORS = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.FloorDiv, ast.BitAnd: ast.BitOr,
-}  # fmt: skip
-_BASE = {"create_causal_mask"}
-"""Of base.py, what caches use; the rest of the file is attention."""
-_OUTSIDE = {"LRUPromptCache", "PromptTrie", "TokenBuffer"}
-"""Classes whose kinds are not generated: the corpus alone speaks of them."""
+MEMORY = 6 << 30
+"""Bytes that a mutant may have: some grow a buffer without end."""
+_TOGETHER = 32
+UNOBSERVABLE = Path(__file__).with_name("unobservable.yaml")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change: in which file and class, on which line, from what to what, and the whole text."""
+class Lab:
+    """The corpus with the reference's traces, ready to have mutants played against it."""
 
-    stem: str
-    part: str
-    line: int
-    change: str
-    text: bytes
+    def __init__(self, of: str) -> None:
+        self.of = of
+        self.reference = subjects.resolve(subjects.INSTALLED)
+        hardened = of == "kvimpl"
+        self.entries = ledger.load(ledger.OWN) if hardened else ()
+        self.programs = [Program(scenario) for scenario in load_corpus()]
+        self.traces: dict[str, Trace] = {}
+        for first in range(0, len(self.programs), _TOGETHER):
+            some = self.programs[first : first + _TOGETHER]
+            traces = self.reference.driver.play_all(some, aside=hardened)
+            self.traces |= {p.scenario.id: t for p, t in zip(some, traces, strict=True)}
+        declared = ledger.Ledger(self.entries, self.reference.version)
+        pristine = subjects.resolve("kvimpl") if hardened else self.reference
+        self.arena = Arena(pristine, self.reference, self.entries)
+        self.ledger = declared
+        self.usual = dict(self._verdicts(pristine, self.programs))
+
+    def kills(self, mutant: Mutant) -> str | None:
+        """The scenario of the corpus that tells the mutant from the original."""
+        subject = self.subject(mutant)
+        if subject is None:
+            return "does not load"
+        near = _kinds(mutant)
+        programs = sorted(self.programs, key=lambda program: not near & _kinds_of(program.scenario))
+        for first in range(0, len(programs), _TOGETHER):
+            for name, verdict in self._verdicts(subject, programs[first : first + _TOGETHER]):
+                if verdict != self.usual[name]:
+                    return name
+        return None
+
+    def fuzzed(self, mutant: Mutant, seconds: float) -> str | None:
+        """What a fuzz of so many seconds finds, every other round on the kinds concerned."""
+        subject = self.subject(mutant)
+        assert subject is not None
+        arena = Arena(subject, self.reference, self.entries)
+        own = sorted(_kinds(mutant) & set(intents.KINDS)) or list(intents.KINDS)
+        end = time.time() + seconds
+        for number in count():
+            if time.time() > end:
+                return None
+            kinds = intents.KINDS if number % 2 else own
+            kind = kinds[number // 2 % len(kinds)]
+            hostile = self.of == "kvimpl" and number % 4 > 1
+            found = play_round(arena, Round(kind, number, 30, "debug", hostile, until=end))
+            if found.failures:
+                return next(iter(found.failures)).slug
+        return None
+
+    def subject(self, mutant: Mutant) -> subjects.Implementation | None:
+        """The mutant ready to play; None where it does not even load."""
+        if self.of == "reference":
+            changed = replace(sources.installed(), **{mutant.stem: mutant.text.encode()})
+            try:
+                return subjects.of_sources(changed)
+            except sources.OracleError:
+                return None
+        return self._of_kvimpl(mutant)
+
+    def _of_kvimpl(self, mutant: Mutant) -> subjects.Implementation | None:
+        """Kvimpl with one module changed, as a package of another name."""
+        name = f"kvimpl_{abs(hash(mutant))}"
+        with tempfile.TemporaryDirectory() as directory:
+            package = Path(directory) / name
+            shutil.copytree(Path(kvimpl.__file__).parent, package)
+            (package / f"{mutant.stem}.py").write_text(mutant.text, encoding="utf-8")
+            sys.path.insert(0, directory)
+            try:
+                module = importlib.import_module(name)
+            except Exception:  # noqa: BLE001 - a mutant may raise anything
+                return None
+            finally:
+                sys.path.remove(directory)
+        return subjects.Implementation(name, None, name, {}, InProcess(Face(name, module)))
+
+    def _verdicts(
+        self, subject: subjects.Implementation, programs: list[Program]
+    ) -> Iterator[tuple[str, str]]:
+        for first in range(0, len(programs), _TOGETHER):
+            some = programs[first : first + _TOGETHER]
+            for program, trace in zip(some, subject.driver.play_all(some), strict=True):
+                name = program.scenario.id
+                hardened = subject.face.typed_errors
+                yield (
+                    name,
+                    judge(
+                        program, trace, self.traces[name],
+                        levels=LEVELS, typed_errors=hardened, ledger=self.ledger,
+                    ).verdict,
+                )  # fmt: skip
 
 
-def mutants(stem: str, source: bytes) -> Iterator[Mutant]:
-    """Every mutant of a file."""
-    tree = ast.parse(source)
-    for part in tree.body:
-        if not isinstance(part, ast.ClassDef | ast.FunctionDef):
-            continue
-        if stem == "base" and part.name not in _BASE:
-            continue
-        for node in ast.walk(part):
-            for change, apply in _changes(node):
-                undo = copy.copy(vars(node))
-                before = ast.unparse(node).splitlines()[0]
-                apply()
-                after, text = ast.unparse(node).splitlines()[0], ast.unparse(tree)
-                vars(node).update(undo)
-                line = getattr(node, "lineno", part.lineno)
-                shown = f"{change}: {before}  ->  {after}"
-                yield Mutant(stem, part.name, line, shown, text.encode())
+def _kinds(mutant: Mutant) -> set[str]:
+    """The kinds of caches that the mutant is about, as far as its name tells."""
+    by_class = {name: kind for kind, name in CLASS_NAMES.items()}
+    kind = by_class.get(mutant.part, mutant.stem)
+    return {kind, *{"standard": ["batch"], "rotating": ["batch_rotating"]}.get(kind, ())}
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The changes that one node allows, each as something that makes it."""
-
-    def put(name: str, value: Any) -> Callable[[], None]:
-        return partial(setattr, node, name, value)
-
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARISONS:
-        yield "comparison", put("ops", [_COMPARISONS[type(node.ops[0])](), *node.ops[1:]])
-    elif isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in _OPERATORS:
-        yield "operator", put("op", _OPERATORS[type(node.op)]())
-    elif isinstance(node, ast.BoolOp):
-        yield "and/or", put("op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
-    elif isinstance(node, ast.Constant) and type(node.value) is int:
-        yield "number", put("value", node.value + 1)
-    elif isinstance(node, ast.Constant) and type(node.value) is bool:
-        yield "truth", put("value", not node.value)
-    elif isinstance(node, ast.If):
-        yield "condition", put("test", ast.UnaryOp(ast.Not(), node.test))
-    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"min", "max"}:
-        other = "max" if node.func.id == "min" else "min"  # type: ignore[attr-defined]  # a Name
-        yield "min/max", put("func", ast.Name(other, ast.Load()))
+def _kinds_of(scenario: Scenario) -> set[str]:
+    return {scenario.family, *(spec.kind for spec in scenario.specs.values())}
 
 
-def sampled(found: list[Mutant], count: int, seed: int) -> list[Mutant]:
-    """So many of them, the classes in turn."""
-    shuffled = random.Random(seed).sample(found, len(found))  # noqa: S311 - a sample, no secret
-    by_part: dict[str, list[Mutant]] = {}
-    for mutant in shuffled:
-        by_part.setdefault(mutant.part, []).append(mutant)
-    turns = chain.from_iterable(zip_longest(*by_part.values()))
-    return [mutant for mutant in turns if mutant is not None][:count]
+_labs: list[Lab] = []
 
 
-def killer(mutant: Mutant, seconds: float, pipe: Any) -> None:
-    """Say through the pipe what kills the mutant: corpus, fuzz, or nothing."""
-    pristine = subjects.resolve(subjects.INSTALLED)
-    changed = replace(sources.installed(), **{mutant.stem: mutant.text})
-    try:
-        arena = Arena(subjects.of_sources(changed), pristine, ())
-    except sources.OracleError:
-        pipe.send("corpus")
-        return
-    verdicts = (arena.judged(Program(scenario))[0].verdict for scenario in load_corpus())
-    if any(verdict in {"diverge", "refused", "crashed"} for verdict in verdicts):
-        pipe.send("corpus")
-        return
-    pipe.send(_fuzzed(arena, seconds))
+def _begin(of: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    _labs.append(Lab(of))
 
 
-def _fuzzed(arena: Arena, seconds: float) -> str:
-    """Whether a fuzz of so many seconds, shared out among the kinds, kills the mutant."""
-    end = time.time() + seconds
-    number = 0
-    while time.time() < end:
-        kind = intents.KINDS[number % len(intents.KINDS)]
-        task = Round(kind, number, 10, "debug", until=end)
-        if play_round(arena, task).failures:
-            return "fuzz"
-        number += 1
-    return "nothing"
+def examine(mutant: Mutant, seconds: float) -> tuple[str, str]:
+    """By what the mutant is killed, and where: corpus, fuzz, or nothing."""
+    lab = _labs[-1]
+    name = lab.kills(mutant)
+    if name is not None:
+        return "corpus", name
+    slug = lab.fuzzed(mutant, seconds)
+    return ("fuzz", slug) if slug else ("nothing", "")
 
 
-def killed_by(mutant: Mutant, seconds: float) -> str:
-    """What kills the mutant; a process that dies, or never ends, was killed by the corpus."""
-    spawn = get_context("spawn")
-    receives, sends = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=killer, args=(mutant, seconds, sends))
-    process.start()
-    sends.close()
-    try:
-        return str(receives.recv()) if receives.poll(seconds + LIMIT) else "corpus"
-    except EOFError:
-        return "corpus"
-    finally:
-        process.kill()
-        process.join()
+def examined(
+    mutants: list[Mutant], of: str, seconds: float, jobs: int
+) -> Iterator[tuple[Mutant, str, str]]:
+    """Every mutant with what kills it; one whose process dies, or never ends, is killed."""
+    with ProcessPool(
+        jobs, context=get_context("spawn"), initializer=_begin, initargs=(of,)
+    ) as pool:
+        futures: list[Any] = [
+            pool.schedule(examine, (mutant, seconds), timeout=LIMIT + seconds) for mutant in mutants
+        ]
+        for mutant, future in zip(mutants, futures, strict=True):
+            try:
+                yield mutant, *future.result()
+            except TookTooLong:
+                yield mutant, "corpus", "never ends"
+            except ProcessExpired:
+                yield mutant, "corpus", "takes the process down"
+            except MemoryError:
+                yield mutant, "corpus", "takes all memory"
 
 
 def main() -> None:
     """Mutate, kill, count, and list the survivors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--of", choices=["reference", "kvimpl"], default="reference")
     parser.add_argument("--mutants", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=20.0, help="of fuzz for each survivor")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     wish = parser.parse_args()
-    original = sources.installed()
-    found = [*mutants("cache", original.cache), *mutants("base", original.base)]
-    chosen = sampled(found, wish.mutants, wish.seed)
-    killed = []
-    for number, mutant in enumerate(chosen, 1):
-        print(f"\r{number} of {len(chosen)}", end="", file=sys.stderr)
-        killed.append((mutant, killed_by(mutant, wish.seconds)))
-    by = [what for _, what in killed]
-    corpus, fuzz = by.count("corpus"), by.count("fuzz")
-    print(f"\n{len(by)} of {len(found)} mutants of {original.name}")
-    print(f"killed by the corpus:          {corpus / len(by):.1%}")
-    print(f"killed by the corpus and fuzz: {(corpus + fuzz) / len(by):.1%}")
-    for mutant, what in killed:
+    reasons: dict[str, str] = yaml.safe_load(UNOBSERVABLE.read_text(encoding="utf-8")) or {}
+    if wish.of == "reference":
+        mutants, total = of_reference(sources.installed(), wish.mutants, wish.seed)
+    else:
+        mutants, total = of_kvimpl(wish.mutants, wish.seed)
+    by: dict[str, int] = {"corpus": 0, "fuzz": 0, "nothing": 0, "unobservable": 0}
+    console = Console(soft_wrap=True)
+    work = examined(mutants, wish.of, wish.seconds, wish.jobs)
+    for mutant, what, where in track(work, "mutants", len(mutants), console=Console(stderr=True)):
+        reason = reasons.get(mutant.key)
+        fate = "unobservable" if what == "nothing" and reason else what
+        by[fate] += 1
         if what != "corpus":
-            outside = " (not generated)" if mutant.part in _OUTSIDE else ""
-            verdict = "killed by fuzz" if what == "fuzz" else f"survives{outside}"
-            print(f"{verdict}: {mutant.stem}.py:{mutant.line} {mutant.part}: {mutant.change}")
+            said = {"fuzz": f"fuzz only ({where})", "nothing": reason or "SURVIVES"}[what]
+            console.print(f"{mutant.stem}.py:{mutant.line} {mutant.key}: {said}", markup=False)
+    counted = len(mutants) - by["unobservable"]
+    console.print(f"{len(mutants)} of {total} mutants, {by['unobservable']} of them unobservable")
+    console.print(f"killed by the corpus:          {by['corpus'] / counted:.1%}")
+    console.print(f"killed by the corpus and fuzz: {(by['corpus'] + by['fuzz']) / counted:.1%}")
 
 
 if __name__ == "__main__":
