@@ -8,7 +8,7 @@ evicted like any old token (``left_padding`` then counts below zero), and that n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import mlx.core as mx
 
@@ -22,7 +22,7 @@ from .buffers import (
     with_block,
     written,
 )
-from .errors import InvariantViolationError, LengthMismatchError, MetaParseError, OutOfRangeError
+from .errors import InvariantViolationError, LengthMismatchError, MetaParseError
 from .masks import check_not_negative, create_causal_mask
 from .metadata import parse_numbers
 from .padded import (
@@ -33,6 +33,7 @@ from .padded import (
     parse_padding,
     row_counts,
 )
+from .ring import Ring, check_cursor, check_max_size, filled
 from .roll import dynamic_roll
 from .rotating import RotatingKVCache
 
@@ -43,7 +44,7 @@ _NEVER = 2**30
 """An offset that no row reaches, and from which any other can be taken in 32 bits."""
 
 
-class BatchRotatingKVCache(PaddedBatch):
+class BatchRotatingKVCache(Ring, PaddedBatch):
     """Keeps the newest ``max_size`` slots of every row.
 
     Attributes:
@@ -68,7 +69,7 @@ class BatchRotatingKVCache(PaddedBatch):
             RankMismatchError, DtypeMismatchError: padding that is not a flat list of int32.
 
         """
-        _check_window("BatchRotatingKVCache", max_size)
+        check_max_size("BatchRotatingKVCache", max_size)
         super().__init__(left_padding)
         self.max_size = max_size
         self._offset = 0  # the slots seen so far, which is what _idx counts until the ring is full
@@ -145,7 +146,7 @@ class BatchRotatingKVCache(PaddedBatch):
     ) -> Pair:
         # So that evaluating the keys evaluates these, whose graph would grow by a node a token.
         keys, values = mx.depends(held[0], (padding, offset)), held[1]
-        fetched = _filled(keys, values, end)
+        fetched = filled((keys, values), end)
         self.keys, self.values, self.left_padding, self.offset, self._offset, (self._idx, self.rotated) = (  # noqa: E501 - on one line, nothing comes between
             keys, values, padding, offset, end, place,
         )  # fmt: skip
@@ -171,7 +172,7 @@ class BatchRotatingKVCache(PaddedBatch):
     def keys_and_values(self) -> Pair:
         """Return the ring, or what is filled of it, in physical order."""
         held = self._must_hold("BatchRotatingKVCache.keys_and_values")
-        return _filled(*held, self._offset)
+        return filled(held, self._offset)
 
     def size(self) -> int:
         """Return how many slots are within the window, padding included."""
@@ -196,16 +197,6 @@ class BatchRotatingKVCache(PaddedBatch):
         offset = self.offset - n
         self.offset, self._offset, self._idx = offset, self._offset - n, max(0, self._idx - n)
         return n
-
-    def to_quantized(self, group_size: int = 64, bits: int = 4) -> NoReturn:
-        """Refuse: as in mlx-lm, not for this kind.
-
-        Raises:
-            InvariantViolationError: always.
-
-        """
-        requirement = f"quantizing a ring (group_size {group_size}, bits {bits}) is not defined"
-        raise InvariantViolationError("BatchRotatingKVCache.to_quantized", requirement)
 
     def make_mask(
         self, N: int, window_size: int | None = None, return_array: bool = False
@@ -383,12 +374,15 @@ class BatchRotatingKVCache(PaddedBatch):
         max_size, slots_seen, idx = parse_numbers(
             context, ("max_size", "_offset", "_idx"), meta[:3]
         )
-        _check_window(context, max_size)
+        check_max_size(context, max_size)
         if (text := str(meta[3])) not in ("True", "False"):
             raise MetaParseError(context, "rotated")
         rotated = text == "True"
         if self.keys is not None:
-            _check_cursor(context, self.keys.shape[2], idx, max_size if rotated else None)
+            slots = self.keys.shape[2]
+            check_cursor(context, slots, idx)
+            if rotated and slots != max_size:
+                raise InvariantViolationError(context, f"a ring of {slots} slots wraps at {slots}")
         self._commit(
             max_size=max_size, _offset=slots_seen, _idx=idx, rotated=rotated,
             left_padding=padding, offset=offset,
@@ -419,12 +413,6 @@ class BatchRotatingKVCache(PaddedBatch):
         return batch
 
 
-def _filled(keys: mx.array, values: mx.array, offset: int) -> Pair:
-    if offset < keys.shape[2]:
-        return keys[:, :, :offset], values[:, :, :offset]
-    return keys[...], values[...]
-
-
 def _window(cache: RotatingKVCache) -> Pair | None:
     """Return the tokens within the window, in the order of time."""
     if cache.keys is None or cache.values is None:
@@ -438,16 +426,3 @@ def _check_member(context: str, cache: RotatingKVCache, max_size: int) -> None:
     check_kind(context, cache, RotatingKVCache)
     if cache.max_size != max_size:
         raise InvariantViolationError(context, f"max_size must be {max_size} for all")
-
-
-def _check_window(context: str, max_size: int) -> None:
-    if max_size < 1:
-        raise OutOfRangeError(f"{context}: max_size", "must be at least 1", max_size)
-
-
-def _check_cursor(context: str, slots: int, idx: int, wrapped_at: int | None) -> None:
-    if idx > slots:
-        requirement = f"must not pass the {slots} slots of the buffer"
-        raise OutOfRangeError(f"{context}: _idx", requirement, idx)
-    if wrapped_at not in (None, slots):
-        raise InvariantViolationError(context, f"a ring of {slots} slots wraps at {slots}")

@@ -9,7 +9,7 @@ next single token.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
 
@@ -18,6 +18,7 @@ from .buffers import Pair, check_pairing, check_update, joined, with_block, writ
 from .errors import InvariantViolationError, OutOfRangeError
 from .masks import Mask, check_mask_index, check_not_negative, create_causal_mask, mask_end
 from .metadata import parse_numbers
+from .ring import Ring, check_cursor, check_max_size, filled
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .batch_rotating import BatchRotatingKVCache
 
 
-class RotatingKVCache(KeysValuesCache):
+class RotatingKVCache(Ring, KeysValuesCache):
     """Keeps the first ``keep`` tokens and the newest, ``max_size`` in all.
 
     Attributes:
@@ -83,7 +84,7 @@ class RotatingKVCache(KeysValuesCache):
             held = self._appended(context, held, (keys, values))
             idx = held[0].shape[2]
         offset = self.offset + S
-        fetched = _seen(held, offset)
+        fetched = filled(held, offset)
         (self.keys, self.values), self.offset, self._idx = held, offset, idx
         return fetched
 
@@ -140,7 +141,7 @@ class RotatingKVCache(KeysValuesCache):
 
     def keys_and_values(self) -> Pair:
         """Return the ring, or what is filled of it, in physical order."""
-        return _seen(self._held("RotatingKVCache.keys_and_values"), self.offset)
+        return filled(self._held("RotatingKVCache.keys_and_values"), self.offset)
 
     def size(self) -> int:
         """Return how many tokens are within the window."""
@@ -203,16 +204,6 @@ class RotatingKVCache(KeysValuesCache):
         newest = mx.arange(slots) >= slots - window_size
         return mx.roll(newest, (next_slot + 1) % slots)
 
-    def to_quantized(self, group_size: int = 64, bits: int = 4) -> NoReturn:
-        """Refuse: as in mlx-lm, not for this kind.
-
-        Raises:
-            InvariantViolationError: always.
-
-        """
-        requirement = f"quantizing a ring (group_size {group_size}, bits {bits}) is not defined"
-        raise InvariantViolationError("RotatingKVCache.to_quantized", requirement)
-
     @staticmethod
     def merge(caches: Sequence[Any]) -> BatchRotatingKVCache:
         """Return a batch whose rows are these caches; see ``BatchRotatingKVCache.merge``."""
@@ -244,9 +235,8 @@ class RotatingKVCache(KeysValuesCache):
         names = ("keep", "max_size", "offset", "_idx")
         keep, max_size, offset, idx = parse_numbers(context, names, meta)
         _check_window(context, keep, max_size)
-        if self.keys is not None and idx > self.keys.shape[2]:
-            requirement = f"must not pass the {self.keys.shape[2]} rows of the buffer"
-            raise OutOfRangeError(f"{context}: _idx", requirement, idx)
+        if self.keys is not None:
+            check_cursor(context, self.keys.shape[2], idx)
         self.keep, self.max_size, self.offset, self._idx = keep, max_size, offset, idx
 
     def _replace(self, keys: mx.array | None, values: mx.array | None) -> None:
@@ -273,16 +263,8 @@ class RotatingKVCache(KeysValuesCache):
         return cls(max_size=1)
 
 
-def _seen(held: Pair, offset: int) -> Pair:
-    keys, values = held
-    if offset < keys.shape[2]:
-        return keys[:, :, :offset], values[:, :, :offset]
-    return keys[...], values[...]
-
-
 def _check_window(context: str, keep: int, max_size: int) -> None:
-    if max_size < 1:
-        raise OutOfRangeError(f"{context}: max_size", "must be at least 1", max_size)
+    check_max_size(context, max_size)
     if not 0 <= keep < max_size:
         requirement = f"must be at least 0 and below max_size {max_size}"
         raise OutOfRangeError(f"{context}: keep", requirement, keep)
