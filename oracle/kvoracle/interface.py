@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from kvoracle.sources import Sources
 
 Interface = Mapping[str, str]
-"""Each public name (`KVCache.trim`, `base.create_causal_mask`) with its signature."""
+"""Each public name (`KVCache.trim`, `KVCache.state =`, `base.create_causal_mask`) with its signature.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,17 @@ def _names(tree: ast.Module, prefix: str) -> Iterator[tuple[str, str]]:
             yield prefix + node.name, f"class({bases})"
             for part in node.body:
                 if isinstance(part, ast.FunctionDef) and _is_public(part.name):
-                    yield f"{prefix}{node.name}.{part.name}", _signature(part)
+                    yield f"{prefix}{node.name}.{part.name}{_setting(part)}", _signature(part)
 
 
 def _is_public(name: str) -> bool:
     return not name.startswith("_") or name == "__init__"
+
+
+def _setting(node: ast.FunctionDef) -> str:
+    """What tells a property's setter from its getter, which has the same name."""
+    words = {ast.unparse(word) for word in node.decorator_list}
+    return " =" if f"{node.name}.setter" in words else ""
 
 
 def _signature(node: ast.FunctionDef) -> str:
