@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from kvoracle.sources import Sources
 
 Interface = Mapping[str, str]
-"""Each public name (`KVCache.trim`, `KVCache.state =`, `base.create_causal_mask`) with its signature.
-"""
+"""Each public name (`KVCache.trim`, `KVCache.state =`, `base.create_causal_mask`), with how it is
+called."""
 
 
 @dataclass(frozen=True)
