@@ -24,13 +24,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from kvreports.model import OpView, Run, Verdict
-from kvreports.overview import Entry, entries, link, matrix, releases
+from kvreports.overview import Entry, Group, entries, groups, link, matrix, releases
 from kvreports.picture import Fact, bookkeeping
 from kvreports.words import MEANING, failing_verdicts, plain, sentence, verdict_in_words
 
 _PAGE = Path(__file__).parent / "page"
 _LISTED = 200
 """Scenarios of the static list that are told with their tables."""
+_WAYS = 6
+"""Groups of failures that are there at a glance."""
 _LEVELS = ("returned", "state", "internals")
 _BRIEF = {"id", "file", "line", "about", "source", "kinds", "operations", "steps", "verdict"}
 """What the page carries of a scenario that conforms."""
@@ -46,7 +48,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Group:
+class Listed:
     """The scenarios of one verdict: those with findings told, the others named."""
 
     verdict: Verdict
@@ -61,7 +63,7 @@ def page(run: Run) -> str:
     style, script = _asset("page.css"), _script()
     order = list(MEANING)
     found = sorted(entries(run.records), key=lambda entry: order.index(entry.record.verdict))
-    table = matrix(found)
+    table, ways = matrix(found), groups(found)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -73,12 +75,14 @@ def page(run: Run) -> str:
                 (name, run.footer.counts[name]) for name in MEANING if name in run.footer.counts
             ],
             failing=failing_verdicts(),
-            groups=list(_groups(found)),
+            groups=ways,
+            ways_shown=_WAYS,
+            listed=list(_listed(found)),
             matrix=table,
             anchors=table.anchors(found),
             releases=releases(found),
             options=shlex.join(_options(run)),
-            data=packed(_data(run, found)),
+            data=packed(_data(run, found, ways)),
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own files
             policy=_policy(style, script),
@@ -136,12 +140,13 @@ def packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def _data(run: Run, found: Sequence[Entry]) -> str:
+def _data(run: Run, found: Sequence[Entry], ways: Sequence[Group]) -> str:
     """What the scripts draw from, as JSON: each record as the run file has it, and what is said."""
     head = {
         "subject": run.header.subject.name,
         "reference": run.header.reference.name,
         "options": shlex.join(_options(run)),
+        "start": ways[0].entries[0].key if ways else None,
         "verdicts": [
             {"name": name, "meaning": meaning, "fails": name in failing_verdicts()}
             for name, meaning in MEANING.items()
@@ -181,14 +186,14 @@ def _options(run: Run) -> list[str]:
     return names
 
 
-def _groups(found: Sequence[Entry]) -> Iterator[Group]:
+def _listed(found: Sequence[Entry]) -> Iterator[Listed]:
     left = _LISTED
     for verdict, some in groupby(found, key=lambda entry: entry.record.verdict):
         members = list(some)
         told = [entry for entry in members if entry.record.findings][:left]
         left -= len(told)
         names = {entry.key for entry in told}
-        yield Group(
+        yield Listed(
             verdict=verdict,
             meaning=MEANING[verdict],
             count=len(members),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from urllib.parse import quote, unquote
 
-from kvreports.model import PASSING, CacheView, Era, Finding, OpView, Record
+from kvreports.model import PASSING, CacheView, Era, Finding, OpView, Record, Verdict
 
 FUNCTIONS = "functions"
 """The kind of a scenario that has no cache: it asks for masks alone."""
@@ -67,6 +67,17 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Failures that look alike: of one kind, in one operation and field; the smallest first."""
+
+    verdict: Verdict
+    kind: str
+    operation: str
+    field: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
 class Releases:
     """Scenario by release. Neighbouring releases between which no scenario changes are a column."""
 
@@ -116,6 +127,21 @@ def link(**parts: str) -> str:
 
 def _address(**parts: str) -> str:
     return unquote(link(**parts)[1:])
+
+
+def groups(all_: Iterable[Entry]) -> list[Group]:
+    """The failures in groups, the largest first."""
+    found: dict[tuple[Verdict, str, str, str], list[Entry]] = {}
+    for entry in all_:
+        first = entry.record.first
+        if entry.fails and first is not None:
+            alike = (entry.record.verdict, entry.kinds[0], entry.operations[0], first.field)
+            found.setdefault(alike, []).append(entry)
+    made = [
+        Group(*alike, entries=tuple(sorted(some, key=lambda entry: entry.record.ops_total)))
+        for alike, some in found.items()
+    ]
+    return sorted(made, key=lambda group: -len(group.entries))
 
 
 def matrix(all_: Sequence[Entry]) -> Matrix:

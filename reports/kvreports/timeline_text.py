@@ -44,6 +44,11 @@ def runs(timeline: Timeline) -> str:
 
 def changed(transition: Transition) -> str:
     """What changed at a transition, both sides, in one line."""
+    return f"{transition.before} -> {transition.after}: {what_changed(transition)}"
+
+
+def what_changed(transition: Transition) -> str:
+    """What changed at a transition: where in the scenario, and what both sides have there."""
     change = transition.change
     where = f"step {change.step} ({change.op})"
     sides = (transition.before, change.before), (transition.after, change.after)
@@ -56,7 +61,7 @@ def changed(transition: Transition) -> str:
     else:
         what = ", ".join(_done(version, value) for version, value in sides)
     also = f"; also {', '.join(change.also)}" if change.also else ""
-    return f"{transition.before} -> {transition.after}: {where}: {what}{also}"
+    return f"{where}: {what}{also}"
 
 
 def _done(version: str, value: Value) -> str:

@@ -14,6 +14,7 @@ from kvparity.campaign import Arena, Outcome, Round, play_round, rounds
 from kvparity.commands.run import PAGE, RUN_FILE, watched
 from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.explain import explained
 from kvparity.generate.intents import KINDS
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
@@ -52,7 +53,7 @@ def command(
     if fuzz is not None:
         scenarios += _generated(before, after, fuzz)
     with workers.playing(plan, workers.usual(len(scenarios))) as play:
-        run = watched(plan, scenarios, play)
+        run = explained(watched(plan, scenarios, play), scenarios, before)
     offered = [interface(release(one.version or "")) for one in (before, after)]
     found = comparison(run, changes(*offered))
     text = as_markdown(found)

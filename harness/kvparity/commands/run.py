@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from kvparity import ledger, subjects, workers
+from kvparity.explain import explained
 from kvparity.observe import Level
 from kvparity.record import Plan
 from kvparity.run import run
@@ -53,7 +54,7 @@ def command(
     with workers.playing(plan, jobs) as play:
         # Read while the workers start.
         scenarios = select(selectors, keyword) if chosen is None else chosen
-        done = watched(plan, scenarios, play)
+        done = explained(watched(plan, scenarios, play), scenarios, against)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
     if as_json:

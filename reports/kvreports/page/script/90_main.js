@@ -65,6 +65,7 @@ async function start() {
     if (shown === null || !same || entry !== shown) {
       const href = (key) => address({ ...state, scenario: key, at: null });
       list.replaceChildren(scenarioList(page, found, entry, href));
+      showInside(list, list.querySelector("[aria-current]"));
     }
     showDetail(entry);
   }
@@ -91,12 +92,12 @@ async function start() {
   update();
 }
 
-/** The scenario that the address names; else the first listed, where it is worth looking at. */
+/** The scenario that the address names; else the smallest of those that fail, or the first found. */
 function chosen(page, state, found) {
   if (state.scenario) return page.scenarios.find((entry) => entry.key === state.scenario) || null;
-  const filtered = FILTERS.some((name) => state[name]);
-  const [first] = found;
-  return first && (filtered || first.said) ? first : null;
+  if (FILTERS.some((name) => state[name])) return found[0] || null;
+  const first = found.find((entry) => entry.key === page.start) || found[0];
+  return first && first.said ? first : null;
 }
 
 function nothing(state) {
@@ -104,6 +105,13 @@ function nothing(state) {
     ? `No scenario on this page is called ${state.scenario}.`
     : "Choose a scenario to see its steps.";
   return make("p", { class: "soft" }, text);
+}
+
+/** Scroll a part so far that one of its children is in sight; the page itself stays. */
+function showInside(part, child) {
+  if (!child) return;
+  const [outer, inner] = [part, child].map((one) => one.getBoundingClientRect());
+  if (inner.top < outer.top || inner.bottom > outer.bottom) part.scrollTop += inner.top - outer.top;
 }
 
 function reveal(detail) {
