@@ -45,6 +45,10 @@ def shown(value):
     return value
 
 
+def mask(c, n, **options):
+    return c.make_mask(n) if type(c).__name__ == "ArraysCache" else c.make_mask(n, **options)
+
+
 def restored(c):
     if hasattr(type(c), "meta_state"):
         return type(c).from_state(c.state, c.meta_state)
@@ -70,7 +74,7 @@ caches = {{}}
 def snippet(scenario: Scenario) -> str:
     """The script. A step that it has no words for is a comment."""
     layouts = Layouts(scenario.specs)
-    lines = [f"caches[{name!r}] = {_made(spec)}" for name, spec in scenario.specs.items()]
+    lines = [f"caches[{name!r}] = {making(spec)}" for name, spec in scenario.specs.items()]
     for one in scenario.steps:
         lines.append(_step(one, layouts))
         layouts.take(one)
@@ -78,9 +82,10 @@ def snippet(scenario: Scenario) -> str:
     return _HEAD.format(title=" ".join(title.split())) + "\n".join(lines) + "\n"
 
 
-def _made(spec: CacheSpec) -> str:
+def making(spec: CacheSpec) -> str:
+    """A new cache as a Python expression; the step by which its buffer grows is left out."""
     if isinstance(spec, ListSpec):
-        return f"cache.CacheList({', '.join(map(_made, spec.caches))})"
+        return f"cache.CacheList({', '.join(map(making, spec.caches))})"
     arguments = {
         name: value
         for name in type(spec).model_fields
@@ -99,16 +104,26 @@ def _step(step: Step, layouts: Layouts) -> str:
     if words is None:
         return f"# not in this script: {label(step)}"
     layout = layouts.of(step.targets[0]) if step.targets else Layout()
-    code = words(step, layout)
-    if isinstance(step, MakingStep):
-        code = f"caches.__setitem__({step.as_!r}, {code})"
     if step.op == "decode":
         columns = [[list(row)[at] for row in step.args] for at in range(len(step.args[0]))]
         rows = [[[token] for token in column] for column in columns]
-        given = _kv("rows", layout)
-        call = f"{_on(step)}.update_and_fetch({given})"
+        call = expression(step, layout, "rows")
         return f"for rows in {rows!r}:\n    step(f'decode {{rows}}', lambda rows=rows: {call})"
-    return f"step({label(step)!r}, lambda: {code})"
+    return f"step({label(step)!r}, lambda: {expression(step, layout)})"
+
+
+def expression(step: Step, layout: Layout, rows: str = "") -> str | None:
+    """The step as a Python expression over `caches` and `kv`; None where it has no words for it.
+
+    `layout` is that of the first cache acted on; `rows`, of a decode, what holds its tokens.
+    """
+    words = _WORDS.get(step.op)
+    if words is None:
+        return None
+    if step.op == "decode":
+        return f"{_on(step)}.update_and_fetch({_kv(rows, layout)})"
+    code = words(step, layout)
+    return f"caches.__setitem__({step.as_!r}, {code})" if isinstance(step, MakingStep) else code
 
 
 def _on(step: Step) -> str:
@@ -118,6 +133,14 @@ def _on(step: Step) -> str:
 def _name(name: str) -> str:
     root, *path = name.split(".")
     return f"caches[{root!r}]" + "".join(f"[{index}]" for index in path)
+
+
+def _indices(step: Step) -> str:
+    return f"mx.array({list(step.args)!r}, mx.int32)"
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return _name(names[0]) if names else "cache.KVCache"
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -155,9 +178,9 @@ def _update(step: Step, layout: Layout) -> str:
 def _make_mask(step: Step, layout: Layout) -> str:
     del layout
     args = step.args
-    options = f", window_size={args.window_size}, return_array={args.return_array}"
-    plain = args.window_size is None and not args.return_array
-    return f"{_on(step)}.make_mask({args.n}{'' if plain else options})"
+    # Only its own kind's slots take no options; KVCache's method takes none for granted.
+    options = f"window_size={args.window_size}, return_array={args.return_array}"
+    return f"mask({_on(step)}, {args.n}, {options})"
 
 
 def _given(args: Any) -> str:
@@ -212,13 +235,13 @@ _WORDS: dict[str, Callable[[Step, Layout], str]] = {
     "copy": lambda step, _layout: f"copy.deepcopy({_on(step)})",
     "round_trip": _round_trip,
     "materialize": lambda step, _layout: f"mx.eval({_on(step)}.state)",
-    "new": lambda step, _layout: _made(step.args),
+    "new": lambda step, _layout: making(step.args),
     "maybe_trim_front": _method("maybe_trim_front()"),
     "to_quantized": lambda step, _layout: f"{_on(step)}.to_quantized({_given(step.args)})",
-    "merge": lambda step, _layout: f"{_name(step.args[0])}.merge({_names(step.args)})",
+    "merge": lambda step, _layout: f"{_first(step.args)}.merge({_names(step.args)})",
     "extract": _method("extract({})"),
     "extend": lambda step, _layout: f"{_on(step)}.extend({_name(step.args)})",
-    "filter": lambda step, _layout: f"{_on(step)}.filter(mx.array({list(step.args)!r}))",
+    "filter": lambda step, _layout: f"{_on(step)}.filter({_indices(step)})",
     "prepare": lambda step, _layout: f"{_on(step)}.prepare({_given(step.args)})",
     "finalize": _method("finalize()"),
     "advance": _method("advance({})"),
