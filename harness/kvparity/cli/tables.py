@@ -18,6 +18,7 @@ class FormatName(str, Enum):
     MARKDOWN = "markdown"
     CSV = "csv"
     JSON = "json"
+    PYTHON = "python"
 
 
 @app.command()
@@ -36,6 +37,10 @@ def table(
     format_: Annotated[
         FormatName, typer.Option("--format", help="What to write.")
     ] = FormatName.MARKDOWN,
+    template: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A jinja2 template of your own, in place of a format."),
+    ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="The lines that each operation ran, with their values.")
     ] = False,
@@ -56,4 +61,5 @@ def table(
     if check is not None:
         do(tables.check, check, selectors or [], reference, as_json=as_json)
     word = FormatName.JSON if as_json else format_
-    do(tables.command, selectors or [], reference or "mlx-lm", word.value, trace=trace, out=out)
+    named = reference or "mlx-lm"
+    do(tables.command, selectors or [], named, word.value, template, trace=trace, out=out)

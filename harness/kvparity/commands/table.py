@@ -14,7 +14,7 @@ from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.mistakes import UsageError
 from kvparity.tables import check as checking
 from kvparity.tables.document import document
-from kvparity.tables.formats import written
+from kvparity.tables.formats import OWN, written
 from kvparity.tables.made import make
 from kvparity.tables.provenance import NotATable
 from kvreports.runfile import write_whole
@@ -23,15 +23,23 @@ from kvscenarios.select import select
 
 
 def command(
-    selectors: Sequence[str], reference: str, format_: str, *, trace: bool, out: Path | None
+    selectors: Sequence[str],
+    reference: str,
+    format_: str,
+    template: Path | None,
+    *,
+    trace: bool,
+    out: Path | None,
 ) -> int:
     """Play the scenarios on the reference and print their tables, or write them to `out`."""
+    if template is not None:
+        format_ = OWN
     if not selectors:
         raise UsageError("name a scenario, such as rotating/ring-then-prefill; or --check a FILE")
     played = subjects.resolve(reference)
     tables = make(select(selectors), played, trace=trace)
     typed = shlex.join(["kvparity", *sys.argv[1:]])
-    data = written(document(tables, played, typed, format_, working=trace))
+    data = written(document(tables, played, typed, format_, working=trace), template)
     if out is None:
         sys.stdout.write(data.decode())
     else:

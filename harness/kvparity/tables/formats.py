@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from kvparity.tables import data, text
+from kvparity.mistakes import UsageError
+from kvparity.tables import code, data, text
 from kvparity.tables.document import Document
 from kvparity.tables.provenance import seal
 
@@ -12,9 +15,23 @@ FORMATS: dict[str, Callable[[Document], str]] = {
     "markdown": text.markdown,
     "csv": text.csv,
     "json": data.as_json,
+    "python": partial(code.rendered, path=code.TEMPLATES / "python.py.j2"),
 }
 
 
-def written(document: Document) -> bytes:
-    """The document in its format, as a file holds it."""
-    return seal(FORMATS[document.provenance.format](document).encode())
+OWN = "template"
+"""The format of a file that was made with a template of somebody's own."""
+
+
+def written(document: Document, template: Path | None = None) -> bytes:
+    """The document in its format, or through a template, as a file holds it. Raises UsageError."""
+    if template is None:
+        return seal(FORMATS[document.provenance.format](document).encode())
+    data = code.rendered(document, template).encode()
+    try:
+        return seal(data)
+    except ValueError:
+        raise UsageError(
+            f"{template}: the template has no provenance in it, or more than one: write "
+            "{{ provenance | comment('//') }} once, with the language's sign of a comment"
+        ) from None

@@ -94,13 +94,14 @@ def _shown(op: Op, entry: Entry, last: dict[str, Held]) -> Iterator[str]:
 def _operation(op: Op) -> str:
     """The operation as a person would call it, but for tokens, which have a column of their own."""
     on = f" on {op.step.on}" if isinstance(op.step.on, str) else ""
-    if _tokens(op) is not None and not _more_than_tokens(op):
+    if _tokens(op) is not None and not more_than_tokens(op):
         return op.name
     words = label(op.step, op.token)
     return words if op.makes else words.removesuffix(on)
 
 
-def _more_than_tokens(op: Op) -> bool:
+def more_than_tokens(op: Op) -> bool:
+    """Whether an update is given more than tokens: values of their own, another shape or type."""
     if not isinstance(op.step, Update):
         return False
     keys, values = op.step.update.keys, op.step.update.values
