@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from kvparity import facts
-from kvparity.compare import Difference, differences, place
+from kvparity.compare import Difference, differences, place, same
 from kvparity.ledger import Entry, Found, Ledger
 from kvparity.observe import LEVEL_OF, Level
 from kvparity.operations import subject_of
 from kvparity.program import Op, Program
 from kvparity.trace import Raised, Trace
 from kvparity.views import viewed
-from kvreports.model import Finding, RaisedValue, Verdict
+from kvreports.model import Finding, RaisedValue, Value, Verdict
 from kvreports.words import in_words
+from kvscenarios.loader import CORPUS
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,52 @@ class _Judge:
                 return
 
     def misses(self, subject: Trace, reference: Trace, *, typed_errors: bool) -> Iterator[Finding]:
-        for side, trace in (("subject", subject), ("reference", reference)):
-            errors = typed_errors and side == "subject"
-            for miss in facts.misses(
-                self.program, trace, errors=errors, hardened_subject=typed_errors
-            ):
-                yield self._miss(miss, "fact", side)
+        """Pinned facts that a side does not meet, and promises that the subject breaks.
+
+        What our corpus pins is what the pinned release does. At an older one, two sides that agree
+        on something else are not told so.
+        """
+        missed = partial(facts.misses, self.program, hardened_subject=typed_errors)
+        mine = {(miss.index, miss.fact): miss for miss in missed(subject, errors=typed_errors)}
+        theirs = {(miss.index, miss.fact): miss for miss in missed(reference, errors=False)}
+        alike = {at for at in mine.keys() & theirs if same(mine[at].actual, theirs[at].actual)}
+        known = self._known(reference, theirs.values())
+        past = alike - known.keys() if self._is_ours() and self.ledger.of_the_past else set()
+        for side, misses in (("subject", mine), ("reference", theirs)):
+            for at in sorted(misses.keys() - past):
+                entry = known.get(at) if side == "reference" or at in alike else None
+                yield self._miss(misses[at], "fact", side, entry)
         if typed_errors:
             for miss in facts.broken_promises(subject):
                 yield self._miss(miss, "promise", "subject")
+
+    def _is_ours(self) -> bool:
+        return Path(self.program.scenario.file).absolute().is_relative_to(CORPUS)
+
+    def _known(
+        self, reference: Trace, misses: Iterable[facts.Miss]
+    ) -> dict[tuple[int, str], Entry]:
+        """The facts that the reference is known to miss, by themselves or from an earlier op on."""
+        known: dict[tuple[int, str], Entry] = {}
+        spreading: list[tuple[int, Entry]] = []
+        for index, entry in enumerate(reference.entries):
+            if entry.raised is not None and not entry.aside:
+                raised = self._known_at(index, "raised", entry.raised)
+                spreading += [(index, raised)] if raised else []
+        for miss in misses:
+            found = self._known_at(miss.index, miss.fact, miss.actual)
+            if found is not None and found.spreads:
+                spreading.append((miss.index, found))
+            earlier = (entry for index, entry in spreading if index <= miss.index)
+            found = found or next(earlier, None)
+            if found is not None:
+                known[miss.index, miss.fact] = found
+        return known
+
+    def _known_at(self, index: int, fact: str, actual: Any) -> Entry | None:
+        reference = viewed(actual, fact, self.program.paint)
+        field = facts.COMPARED_AS.get(fact, fact)
+        return self.ledger.known(self.program.scenario, self._found(index, field, reference))
 
     def _difference(self, difference: Difference) -> Finding:
         return self.finding(
@@ -102,7 +142,7 @@ class _Judge:
             reference=viewed(difference.reference, difference.field, self.program.paint),
         )
 
-    def _miss(self, miss: facts.Miss, what: str, side: str) -> Finding:
+    def _miss(self, miss: facts.Miss, what: str, side: str, known: Entry | None = None) -> Finding:
         level = LEVEL_OF.get(miss.fact, "returned" if what == "promise" else "state")
         promise = {
             "handed_out": "an array that was returned here changed later",
@@ -116,6 +156,7 @@ class _Judge:
             level,
             miss.fact,
             message,
+            known=known,
             side=side,
             expected=viewed(miss.expected, miss.fact, self.program.paint),
             subject=actual if side == "subject" else None,
@@ -129,6 +170,8 @@ class _Judge:
         level: str,
         field: str,
         message: str,
+        *,
+        known: Entry | None = None,
         **rest: Any,
     ) -> Finding:
         op = self._op(index)
@@ -136,7 +179,7 @@ class _Judge:
         entry = None
         if what != "stop":
             field_ = facts.COMPARED_AS.get(field, field)
-            entry = self._entry(index, field_, failed=failed, **rest)
+            entry = self._entry(index, field_, failed=failed, **rest) or known
             spreads = entry is not None and (entry.spreads or what == "refused")
             if entry is not None and spreads and self.spreading is None:
                 self.spreading = index, entry
@@ -156,21 +199,24 @@ class _Judge:
 
     def _entry(self, index: int, field: str, *, failed: bool, **rest: Any) -> Entry | None:
         """The entry that declares a finding, by itself or as what follows from an earlier one."""
-        op = self._op(index)
-        reference = rest.get("reference")
-        found = Found(
-            op.name,
-            field,
-            self._kind(index, rest.get("cache") or subject_of(op)),
-            reference.raised if isinstance(reference, RaisedValue) else None,
-            in_words(reference, width=None),
-            subject_failed=failed,
-        )
+        found = self._found(index, field, rest.get("reference"), rest.get("cache"))
+        found = found._replace(subject_failed=failed)
         entry = self.ledger.declare(self.program.scenario, found)
         if entry is None and self.spreading is not None and not failed:
             start, spreading = self.spreading
             return spreading if index >= start else None
         return entry
+
+    def _found(self, index: int, field: str, reference: Value, cache: str | None = None) -> Found:
+        """What was found after an op, as entries are matched with it."""
+        op = self._op(index)
+        return Found(
+            op.name,
+            field,
+            self._kind(index, cache or subject_of(op)),
+            reference.raised if isinstance(reference, RaisedValue) else None,
+            in_words(reference, width=None),
+        )
 
     def _kind(self, index: int, cache: str | None) -> str | None:
         """The kind of a cache after an op, on whichever side has it."""

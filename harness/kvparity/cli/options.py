@@ -72,3 +72,9 @@ Jobs = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Worker processes; as many as are worth it by default."),
 ]
+LedgerFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger", metavar="FILE", help="What is known to differ; kvimpl has one of its own."
+    ),
+]

@@ -13,6 +13,7 @@ from kvparity.cli.options import (
     AsJson,
     Jobs,
     Keyword,
+    LedgerFile,
     LevelName,
     Offline,
     Reference,
@@ -37,6 +38,11 @@ def run(
         Path, typer.Option(metavar="DIR", help="Where the run file and the page go.")
     ] = REPORT,
     jobs: Jobs = None,
+    ledger: LedgerFile = None,
+    write_ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a first ledger of what differs, reasons blank."),
+    ] = None,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
@@ -51,6 +57,8 @@ def run(
         reference,
         keyword,
         levels,
+        declared=ledger,
+        draft=write_ledger,
         as_json=as_json,
         out=out,
         jobs=jobs,

@@ -23,8 +23,7 @@ def command(selector: str, subject: str, reference: str, *, keyword: str | None)
     except subjects.Missing as error:
         print(f"kvparity: cannot judge: {error}", file=sys.stderr)
         return CANNOT_JUDGE
-    entries = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
-    declared = ledger.Ledger(entries, against.version)
+    declared = ledger.between(subject, against.version)
     plan = Plan(held, against, LEVELS, declared, whole_corpus=False, command=())
     verdicts = set()
     for record in run(plan, scenarios).records:

@@ -33,20 +33,26 @@ def command(
     keyword: str | None,
     levels: Sequence[Level],
     *,
+    declared: Path | None = None,
+    draft: Path | None = None,
     as_json: bool,
     out: Path,
     jobs: int | None,
 ) -> int:
-    """Play, judge, write the run file and the page, and say what came of it."""
+    """Play, judge, write the run file and the page, and say what came of it.
+
+    `declared`: a ledger of the user's own; `draft`: where a first one is to be written.
+    """
+    if draft is not None:
+        ledger.check_draft(draft)
     held, against = subjects.resolve(subject), subjects.resolve(reference)
     whole_corpus = not selectors and keyword is None
     chosen = None if whole_corpus else select(selectors, keyword)
-    declared = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
     plan = Plan(
         subject=held,
         reference=against,
         levels=levels,
-        ledger=ledger.Ledger(declared, against.version),
+        ledger=ledger.between(subject, against.version, declared),
         whole_corpus=whole_corpus,
         command=("kvparity", *sys.argv[1:]),
     )
@@ -57,6 +63,8 @@ def command(
         done = explained(watched(plan, scenarios, play), scenarios, against)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
+    if draft is not None:
+        runfile.write_whole(draft, ledger.draft(done.records))
     if as_json:
         print(terminal.as_json(done))
     else:

@@ -7,6 +7,17 @@ three fail a run of all that the ledger speaks of.
 
 from kvparity.ledger.declare import Ledger
 from kvparity.ledger.entries import Entry, Found, Match
-from kvparity.ledger.files import OWN, LedgerError, load
+from kvparity.ledger.files import OWN, LedgerError, between, check_draft, draft, load
 
-__all__ = ["OWN", "Entry", "Found", "Ledger", "LedgerError", "Match", "load"]
+__all__ = [
+    "OWN",
+    "Entry",
+    "Found",
+    "Ledger",
+    "LedgerError",
+    "Match",
+    "between",
+    "check_draft",
+    "draft",
+    "load",
+]

@@ -5,17 +5,32 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from packaging.version import Version
+
+from kvoracle.releases import PINNED
 from kvparity.ledger.entries import Entry, Found
 from kvreports.model import LedgerProblem
 from kvscenarios import Scenario
 
 
 class Ledger:
-    """The entries that speak of one release of the reference."""
+    """The entries that speak of one release of the reference.
 
-    def __init__(self, entries: Iterable[Entry], version: str | None) -> None:
+    `known` are entries about the reference alone: where it misses what a scenario pins, whatever
+    the subject, they say that this is no news.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry], version: str | None, known: Iterable[Entry] = ()
+    ) -> None:
         self.entries = tuple(entry for entry in entries if entry.holds_at(version))
+        self._known = tuple(entry for entry in known if entry.holds_at(version))
         self._version = version
+
+    @property
+    def of_the_past(self) -> bool:
+        """Whether the reference is older than the release that the corpus speaks of."""
+        return self._version is not None and Version(self._version) < Version(PINNED)
 
     def declare(self, scenario: Scenario, found: Found) -> Entry | None:
         """The entry that declares this.
@@ -29,6 +44,10 @@ class Ledger:
             if entry.covers(scenario, found):
                 return entry
         return None
+
+    def known(self, scenario: Scenario, found: Found) -> Entry | None:
+        """The entry that says of the reference what was found there."""
+        return next((entry for entry in self._known if entry.covers(scenario, found)), None)
 
     def problems(
         self,

@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from kvparity.ledger.declare import Ledger
 from kvparity.ledger.entries import Entry, Match
+from kvparity.subjects import is_own
 from kvreports.model import Finding, RaisedValue, Record
 from kvscenarios import yamltree
 from kvscenarios.base import Model
@@ -36,6 +38,16 @@ class _File(Model):
 def load(path: Path) -> tuple[Entry, ...]:
     """The entries of a ledger file. Raises LedgerError."""
     return _entries(path, _tree(path))
+
+
+def between(subject: str, version: str | None, file: Path | None = None) -> Ledger:
+    """The ledger between a subject and a release of the reference: the file's, or ours for kvimpl.
+
+    What ours says of the reference is known in any case. Raises LedgerError.
+    """
+    own = load(OWN)
+    entries = load(file) if file is not None else own if is_own(subject) else ()
+    return Ledger(entries, version, known=own)
 
 
 def _tree(path: Path) -> yamltree.Tree:
@@ -104,6 +116,12 @@ def _own_end(lines: Sequence[str], start: int, end: int) -> int:
     while end > start + 1 and end < len(lines) and lines[end - 1].lstrip().startswith("#"):
         end -= 1
     return end
+
+
+def check_draft(path: Path) -> None:
+    """Raises LedgerError where a first ledger would replace one that declares something."""
+    if path.exists() and load(path):
+        raise LedgerError(f"{path}: declares something already, and is not written over")
 
 
 def draft(records: Iterable[Record]) -> str:
