@@ -118,8 +118,13 @@ def _trim(call: Call) -> Any:
 
 def _make_mask(call: Call) -> Any:
     args = call.args
-    make_mask = call.face.make_mask
-    return make_mask(call.target, args.n, args.window_size, return_array=args.return_array)
+    return call.face.make_mask(
+        call.target,
+        args.n,
+        window_size=args.window_size,
+        return_array=args.return_array,
+        written=args.model_fields_set,
+    )
 
 
 def _observe(_call: Call) -> None:
@@ -174,12 +179,12 @@ def _can_trim_prompt_cache(call: Call) -> Any:
 
 def _create_causal_mask(call: Call) -> Any:
     args = call.args
-    paddings = {
-        name: mx.array(padding, dtype=mx.int32)
-        for name in ("left_padding", "right_padding")
-        if (padding := getattr(args, name)) is not None
+    options = {
+        name: mx.array(value, dtype=mx.int32) if name.endswith("padding") else value
+        for name, value in _given(args).items()
+        if name != "n" and value is not None
     }
-    return call.face.causal_mask(args.n, args.offset, args.window_size, paddings)
+    return call.face.causal_mask(args.n, options)
 
 
 def _create_attention_mask(call: Call) -> Any:

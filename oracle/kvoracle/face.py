@@ -6,7 +6,7 @@ put into one form here; what it does not offer raises Unsupported, which is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache as remembered
@@ -142,7 +142,8 @@ class Face:
     def make_prompt_cache(self, layers: int, max_kv_size: int | None) -> list[Any]:
         """A cache a layer for a model that brings none of its own."""
         make = self.function("make_prompt_cache")
-        caches: list[Any] = make(_Layers([None] * layers), max_kv_size=max_kv_size)
+        bound = {} if max_kv_size is None else {"max_kv_size": max_kv_size}
+        caches: list[Any] = make(_Layers([None] * layers), **bound)
         return caches
 
     def logical(self, cache: Any) -> tuple[Any, Any] | None:
@@ -166,15 +167,13 @@ class Face:
             raise Unsupported("its state is no list of arrays: numbers stand among them")
         return len(cache.state)
 
-    def causal_mask(
-        self, n: int, offset: int, window_size: int | None, paddings: dict[str, Any]
-    ) -> Any:
+    def causal_mask(self, n: int, options: dict[str, Any]) -> Any:
         """`create_causal_mask` of `models/base.py`. Raises Unsupported."""
         create = getattr(self.base, "create_causal_mask", None)
         if create is None:
             raise self._lacks("base.create_causal_mask")
-        self._check_takes(create, "base.create_causal_mask", paddings)
-        return create(n, offset, window_size=window_size, **paddings)
+        self._check_takes(create, "base.create_causal_mask", options)
+        return create(n, **options)
 
     def restored(self, cache: Any) -> Any:
         """A new cache from the state and metadata of this one, as a file would carry them."""
@@ -262,14 +261,27 @@ class Face:
         elif not hasattr(cache, "keys") or cache.keys is not None:
             mx.eval(cache.state)
 
-    def make_mask(self, cache: Any, n: int, window_size: int | None, *, return_array: bool) -> Any:
-        """The mask for the next n queries. Raises Unsupported."""
+    def make_mask(
+        self,
+        cache: Any,
+        n: int,
+        *,
+        window_size: int | None,
+        return_array: bool,
+        written: Collection[str],
+    ) -> Any:
+        """The mask for the next n queries. Raises Unsupported.
+
+        What is not `written` in the scenario is left to the implementation's own default.
+        """
         if not hasattr(cache, "make_mask") and not hasattr(self.cls("standard"), "make_mask"):
             return self._mask_for_a_model(cache, n, window_size, return_array=return_array)
         make_mask = self.method(cache, "make_mask")
         if self.kind_of(cache) == "arrays":
             return make_mask(n)
-        return make_mask(n, window_size=window_size, return_array=return_array)
+        options = {"window_size": window_size, "return_array": return_array}
+        own = _with_defaults(getattr(type(cache), "make_mask", make_mask)) - set(written)
+        return make_mask(n, **{name: options[name] for name in options.keys() - own})
 
     def _mask_for_a_model(
         self, cache: Any, n: int, window_size: int | None, *, return_array: bool
@@ -304,8 +316,15 @@ class Face:
 
     def load(self, path: str) -> tuple[list[Any], dict[str, str]]:
         """Load caches from a file, and the metadata saved with them."""
-        caches, metadata = self.function("load_prompt_cache")(path, return_metadata=True)
-        return list(caches), dict(metadata)
+        load = self.function("load_prompt_cache")
+        _, metadata = load(path, return_metadata=True)
+        return list(load(path)), dict(metadata)
+
+
+@remembered
+def _with_defaults(function: Any) -> frozenset[str]:
+    parameters = signature(function).parameters
+    return frozenset(name for name, one in parameters.items() if one.default is not Parameter.empty)
 
 
 @remembered
