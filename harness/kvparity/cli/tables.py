@@ -19,6 +19,8 @@ class FormatName(str, Enum):
     CSV = "csv"
     JSON = "json"
     PYTHON = "python"
+    RUST = "rust"
+    SWIFT = "swift"
 
 
 @app.command()

@@ -18,6 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from kvparity.layouts import Layouts
 from kvparity.mistakes import UsageError
+from kvparity.program import Op
 from kvparity.snippets import expression, making
 from kvparity.tables.cells import text
 from kvparity.tables.columns import COLUMNS
@@ -93,7 +94,7 @@ def _table(table: Table) -> dict[str, Any]:
         "caches": [_cache(name, spec) for name, spec in scenario.specs.items()],
         "caches_text": read.caches,
         "kinds": {_kind(row) for row in table.rows if row["kind"] is not None},
-        "operations": {step["does"] for step in steps} | _strange(table.rows),
+        "operations": {step["does"] for step in steps} | set(_unusual(table.rows)),
         "steps": steps,
         "columns": read.columns,
         "throughout": read.throughout,
@@ -107,12 +108,16 @@ def _kind(row: Row) -> str:
     return f"quantized of {row['dtype']}" if sixteen else row["kind"]
 
 
-def _strange(rows: Sequence[Row]) -> set[str]:
-    """What no test in another paint can expect: slots that hold something else than a token."""
+def _unusual(rows: Sequence[Row]) -> Iterator[str]:
+    """What is unusual about a whole scenario: not every language can expect it."""
     sides = ("keys", "values", "fetched", "fetched_values")
-    words = [row[side] for row in rows for side in sides if row[side] is not None]
-    odd = any(isinstance(cells, str) or _odd(cells) for cells in words)
-    return {"slots that hold no token"} if odd else set()
+    held = [row[side] for row in rows for side in sides if row[side] is not None]
+    if any(isinstance(cells, str) or _odd(cells) for cells in held):
+        yield "slots that hold no token"
+    if any(isinstance(row[one], int) and row[one] < 0 for row in rows for one in _COUNTS):
+        yield "counts below zero"
+    if any(row["refused"] or row["raised"] for row in rows):
+        yield "input that is refused"
 
 
 def _odd(cells: Sequence[Any]) -> bool:
@@ -138,7 +143,7 @@ def _steps(table: Table) -> Iterator[dict[str, Any]]:
         code = expression(op.step, layout, *given)
         yield {
             **{name: first[name] for name in first if name in _OF_STEP},
-            "does": "update" if op.name == "decode" else _does(op.name, more_than_tokens(op)),
+            "does": _does(op),
             "name": op.name,
             "on": list(op.targets),
             "makes": op.makes,
@@ -152,6 +157,7 @@ def _steps(table: Table) -> Iterator[dict[str, Any]]:
         }
 
 
+_COUNTS = ("offset", "idx", "returned")
 _OF_STEP = frozenset(
     name
     for name in COLUMNS
@@ -165,8 +171,19 @@ def _take(layouts: Layouts, step: Any) -> None:
         layouts.take(step)
 
 
-def _does(name: str, more: bool) -> str:
-    return f"{name} of other arrays" if more else name
+def _does(op: Op) -> str:
+    """The operation by name, with what is unusual about it: some languages lack words for that."""
+    args = _args(op.step.args)
+    if op.name in {"update", "decode"}:
+        return "update of other arrays" if more_than_tokens(op) else "update"
+    if isinstance(args, int):
+        return f"{op.name} below zero" if args < 0 else op.name
+    if isinstance(args, dict):
+        if args.get("left_padding") is not None or args.get("right_padding") is not None:
+            return f"{op.name} with padding"
+        if any(isinstance(value, int) and value < 0 for value in args.values()):
+            return f"{op.name} below zero"
+    return op.name
 
 
 def _args(args: Any) -> Any:

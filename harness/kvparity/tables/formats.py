@@ -16,6 +16,8 @@ FORMATS: dict[str, Callable[[Document], str]] = {
     "csv": text.csv,
     "json": data.as_json,
     "python": partial(code.rendered, path=code.TEMPLATES / "python.py.j2"),
+    "swift": partial(code.rendered, path=code.TEMPLATES / "swift.swift.j2"),
+    "rust": partial(code.rendered, path=code.TEMPLATES / "rust.rs.j2"),
 }
 
 
