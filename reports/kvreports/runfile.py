@@ -27,13 +27,13 @@ def write(path: Path, run: Run) -> None:
     write_whole(path, "\n".join(lines) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text so that the name holds the old content or all of the new. Raises OSError."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a text, or bytes, so that the name holds the old content or all of the new. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
