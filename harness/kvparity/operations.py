@@ -13,6 +13,7 @@ from kvoracle.face import Face
 from kvparity.program import Op
 from kvscenarios.base import Model
 from kvscenarios.caches import CacheSpec, Geometry
+from kvscenarios.caches import Chunked as ChunkedSpec
 from kvscenarios.caches import List as ListSpec
 from kvscenarios.steps import FreeStep, MakingStep
 
@@ -85,13 +86,14 @@ def run(call: Call) -> Any:
 
 
 def make(face: Face, spec: CacheSpec) -> Any:
-    """A new cache as the scenario says."""
+    """A new cache as the scenario says; what it does not is left to the implementation."""
     arguments = {
         name: value
-        for name in type(spec).model_fields
-        if name not in Geometry.model_fields and name != "kind"
-        if (value := getattr(spec, name)) is not None or name == "chunk_size"
+        for name, value in _given(spec).items()
+        if name not in Geometry.model_fields and name != "kind" and value is not None
     }
+    if isinstance(spec, ChunkedSpec):
+        arguments["chunk_size"] = spec.chunk_size  # None is a size, too
     if isinstance(spec, ListSpec):
         arguments["caches"] = [make(face, child) for child in spec.caches]
     if "left_padding" in arguments:
