@@ -7,15 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from kvparity import ledger, subjects, workers
-from kvparity.explain import explained
 from kvparity.observe import Level
 from kvparity.record import Plan
 from kvparity.run import run
-from kvreports import html, runfile, terminal
+from kvreports import runfile
 from kvreports.model import Run
 from kvscenarios import Scenario
 from kvscenarios.select import select
@@ -58,7 +54,10 @@ def command(
     )
     jobs = jobs or workers.usual(_MANY if chosen is None else len(chosen))
     with workers.playing(plan, jobs) as play:
-        # Read while the workers start.
+        # While the workers start.
+        from kvparity.explain import explained  # noqa: PLC0415
+        from kvreports import html, terminal  # noqa: PLC0415
+
         scenarios = select(selectors, keyword) if chosen is None else chosen
         done = explained(watched(plan, scenarios, play), scenarios, against)
     runfile.write(out / RUN_FILE, done)
@@ -77,6 +76,9 @@ def watched(plan: Plan, scenarios: Sequence[Scenario], play: workers.Play | None
     gc.freeze()  # what is there by now stays: no collection need walk it again
     if not sys.stderr.isatty():
         return run(plan, scenarios, play=play)
+    from rich.console import Console  # noqa: PLC0415 - heavy, and for a terminal only
+    from rich.progress import Progress  # noqa: PLC0415
+
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("playing", total=len(scenarios))
         return run(plan, scenarios, lambda _record: progress.advance(task), play=play)
