@@ -42,7 +42,7 @@ from kvoracle.face import CLASS_NAMES, Face
 from kvparity import ledger, subjects
 from kvparity.campaign import Arena, Round, play_round
 from kvparity.generate import intents
-from kvparity.judge import judge
+from kvparity.judge import Judgement, judge
 from kvparity.observe import LEVELS
 from kvparity.play import InProcess
 from kvparity.program import Program
@@ -76,7 +76,7 @@ class Lab:
         pristine = subjects.resolve("kvimpl") if hardened else self.reference
         self.arena = Arena(pristine, self.reference, self.entries)
         self.ledger = declared
-        self.usual = dict(self._verdicts(pristine, self.programs))
+        self.usual = dict(self._judged(pristine, self.programs))
 
     def kills(self, mutant: Mutant) -> str | None:
         """The scenario of the corpus that tells the mutant from the original."""
@@ -86,8 +86,8 @@ class Lab:
         near = _kinds(mutant)
         programs = sorted(self.programs, key=lambda program: not near & _kinds_of(program.scenario))
         for first in range(0, len(programs), _TOGETHER):
-            for name, verdict in self._verdicts(subject, programs[first : first + _TOGETHER]):
-                if verdict != self.usual[name]:
+            for name, judgement in self._judged(subject, programs[first : first + _TOGETHER]):
+                if judgement != self.usual[name]:
                     return name
         return None
 
@@ -135,21 +135,22 @@ class Lab:
                 sys.path.remove(directory)
         return subjects.Implementation(name, None, name, {}, InProcess(Face(name, module)))
 
-    def _verdicts(
+    def _judged(
         self, subject: subjects.Implementation, programs: list[Program]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, Judgement]]:
         for first in range(0, len(programs), _TOGETHER):
             some = programs[first : first + _TOGETHER]
             for program, trace in zip(some, subject.driver.play_all(some), strict=True):
                 name = program.scenario.id
-                hardened = subject.face.typed_errors
-                yield (
-                    name,
-                    judge(
-                        program, trace, self.traces[name],
-                        levels=LEVELS, typed_errors=hardened, ledger=self.ledger,
-                    ).verdict,
-                )  # fmt: skip
+                judgement = judge(
+                    program,
+                    trace,
+                    self.traces[name],
+                    levels=LEVELS,
+                    typed_errors=subject.face.typed_errors,
+                    ledger=self.ledger,
+                )
+                yield name, judgement
 
 
 def _kinds(mutant: Mutant) -> set[str]:
