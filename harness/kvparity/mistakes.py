@@ -6,6 +6,7 @@ import sys
 
 from kvoracle.sources import OracleError
 from kvparity.bisect.trial import EndsError
+from kvparity.config import ConfigError
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED, USAGE
 from kvparity.ledger import LedgerError
 from kvparity.subjects import Missing, UnknownName
@@ -18,7 +19,7 @@ class UsageError(ValueError):
     """A command was asked for what it cannot do."""
 
 
-_USAGE = (ScenarioError, LedgerError, UnknownName, EndsError, UsageError)
+_USAGE = (ScenarioError, LedgerError, ConfigError, UnknownName, EndsError, UsageError)
 _MISSING = (Missing, OracleError, RunFileError, WorkerDied)
 
 

@@ -3,7 +3,7 @@
 Nothing heavy is imported before a command runs: `--help` imports no mlx.
 """
 
-from kvparity.cli import oracle, playing, releases, schemas, searching, tables
+from kvparity.cli import gate, oracle, playing, releases, schemas, searching, tables
 from kvparity.cli.app import app, main
 
-__all__ = ["app", "main", "oracle", "playing", "releases", "schemas", "searching", "tables"]
+__all__ = ["app", "gate", "main", "oracle", "playing", "releases", "schemas", "searching", "tables"]

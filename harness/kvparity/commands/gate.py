@@ -1,0 +1,163 @@
+"""`kvparity gate`: everything that is configured, held together, as a check that is required."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kvparity import config, gate, ledger, subjects, workers
+from kvparity.campaign import Arena
+from kvparity.commands.report import annotate
+from kvparity.commands.run import PAGE, RUN_FILE, watched
+from kvparity.config import Config
+from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.explain import explained
+from kvparity.record import Plan
+from kvreports import html, runfile, terminal
+from kvreports.brief import failing_records
+from kvreports.formats import as_format
+from kvreports.model import Run
+from kvscenarios import Scenario
+from kvscenarios.select import select
+from kvscenarios.writer import as_yaml
+
+_FILES = {
+    "junit": "junit.xml",
+    "sarif": "results.sarif",
+    "markdown": "summary.md",
+    "json": "run.json",
+    "terminal": "run.txt",
+}
+"""Outputs that are files, by what they are called; the page is written in any case."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One subject against one reference: what came of it, and where that is to be written."""
+
+    run: Run
+    out: Path
+    extra: tuple[Scenario, ...]
+
+
+def command(
+    file: Path | None,
+    overrides: dict[str, Any],
+    *,
+    shard: str | None,
+    draft: Path | None,
+    as_json: bool,
+) -> int:
+    """Play all pairs, then write everything and say what came of each; 1 where one diverges."""
+    chosen = config.load(file, overrides)
+    part = config.Shard.of(shard) if shard else config.Shard()
+    if draft is not None:
+        ledger.check_draft(draft)
+    references = config.references(chosen.references)
+    pairs = [(subject, reference) for subject in chosen.subjects for reference in references]
+    scenarios = gate.of_kinds(select(chosen.scenarios), chosen.kinds)
+    scenarios = [one for one in scenarios if part.has(one.digest)]
+    generated = [
+        one for one in gate.generated(chosen.kinds, chosen.examples) if part.has(one.digest)
+    ]
+    played = []
+    for subject, reference in pairs:
+        out = chosen.out / _directory(subject, reference) if len(pairs) > 1 else chosen.out
+        plan = _plan(chosen, subject, reference, whole=part.parts == 1)
+        played.append(_played(plan, [*scenarios, *generated], chosen, out))
+    for held in played:
+        _write(held, chosen)
+    if draft is not None:
+        found = [record for held in played for record in held.run.records]
+        runfile.write_whole(draft, ledger.draft(found))
+    _say(played, chosen, as_json=as_json)
+    return DIVERGES if any(held.run.footer.exit_code for held in played) else CONFORMS
+
+
+def _directory(subject: str, reference: str) -> str:
+    """A directory's name that says who was held against whom, whatever they are called."""
+    return re.sub(r"[^\w.=-]+", "-", f"{subject}-against-{reference}").strip("-.")[:200]
+
+
+def _plan(chosen: Config, subject: str, reference: str, *, whole: bool) -> Plan:
+    """The pair. Of a ledger that speaks of more than is played, no entry can be called stale."""
+    against = subjects.resolve(reference)
+    narrowed = bool(chosen.scenarios or chosen.kinds) and chosen.ledger is None
+    return Plan(
+        subject=subjects.resolve(subject),
+        reference=against,
+        levels=chosen.levels,
+        ledger=ledger.between(subject, against.version, chosen.ledger),
+        whole_corpus=whole and not narrowed,
+        command=("kvparity", *sys.argv[1:]),
+    )
+
+
+def _played(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path) -> Held:
+    """The run; where generated scenarios fail, with the smallest ones that do in their place."""
+    run = _run(plan, scenarios, chosen.jobs)
+    failing = [record for record in failing_records(run) if gate.is_generated(record)]
+    extra: list[Scenario] = []
+    if failing:
+        arena = Arena(plan.subject, plan.reference, plan.ledger.entries)
+        shrunk = gate.smallest(arena, failing, chosen.examples)
+        replaced = {record.id for record in failing if gate.kind_of(record) in dict(shrunk)}
+        extra = [_in_file(one, out) for _kind, one in shrunk]
+        scenarios = [*(one for one in scenarios if one.id not in replaced), *extra]
+        run = _run(plan, scenarios, chosen.jobs)
+    return Held(explained(run, scenarios, plan.reference), out, tuple(extra))
+
+
+def _run(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None) -> Run:
+    with workers.playing(plan, jobs or workers.usual(len(scenarios))) as play:
+        return watched(plan, scenarios, play)
+
+
+def _in_file(one: Scenario, out: Path) -> Scenario:
+    """The scenario as the file says it that it will be found in."""
+    return one.model_copy(update={"file": str(out / gate.GENERATED / f"{one.name}.yaml")})
+
+
+def _write(held: Held, chosen: Config) -> None:
+    """The run file first: everything else can be drawn from it again."""
+    runfile.write(held.out / RUN_FILE, held.run)
+    runfile.write_whole(held.out / PAGE, html.page(held.run))
+    for name in chosen.outputs:
+        if name in _FILES:
+            text = as_format(held.run, name, held.out / PAGE)
+            runfile.write_whole(held.out / _FILES[name], text)
+    for one in held.extra:
+        runfile.write_whole(Path(one.file), as_yaml(one))
+
+
+def _say(played: Sequence[Held], chosen: Config, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([_plain(held) for held in played], indent=1))
+        return
+    for held in played:
+        terminal.summarise(held.run, held.out / PAGE)
+        if "github" in chosen.outputs and os.environ.get("GITHUB_ACTIONS") == "true":
+            annotate(held.run)
+
+
+def _plain(held: Held) -> dict[str, Any]:
+    """What came of a pair, for a script; the run file has everything."""
+    footer = held.run.footer
+    return {
+        "subject": held.run.header.subject.name,
+        "reference": held.run.header.reference.name,
+        "exit_code": footer.exit_code,
+        "counts": footer.counts,
+        "ledger": [problem.model_dump() for problem in footer.ledger],
+        "failing": [
+            {"id": record.id, "verdict": record.verdict, "summary": record.summary}
+            for record in failing_records(held.run)
+        ],
+        "run": str(held.out / RUN_FILE),
+    }
