@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,12 +19,16 @@ from kvreports.model import (
     MaskArray,
     NumberArray,
     OpView,
+    QuantizedArray,
     RaisedValue,
     Record,
     Run,
     SideView,
     TokenArray,
 )
+
+collect_ignore = [] if os.environ.get("KVPARITY_BROWSER") else ["test_browser.py"]
+"""The tests in a browser are a suite of their own: `tox -e browser`."""
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e[bold]&quot;'\""
 """Markup, a terminal's escape, a bidi override, rich's markup, and both quotes."""
@@ -150,6 +155,64 @@ def _mask() -> Run:
     return _parted(side(returned=mine), side(returned=theirs), found)
 
 
+def _batch(padding: Sequence[int], *rows: Sequence[int | str]) -> CacheView:
+    return cache(*rows, kind="batch", left_padding=numbers(*padding, dtype="int32"), idx=4)
+
+
+def _batch_padding() -> Run:
+    rows = (["·", 1, 2, 3], [4, 5, 6, 7])
+    mine, theirs = _batch([0, 1], *rows), _batch([1, 0], *rows)
+    fields = mine.fields["left_padding"], theirs.fields["left_padding"]
+    found = finding(1, "left_padding", *fields, level="internals", cache="cache")
+    return _parted(side(caches={"cache": mine}), side(caches={"cache": theirs}), found)
+
+
+def _batch_mask() -> Run:
+    mine, theirs = (
+        MaskArray(dtype="bool", shape=(2, 1, 2, 3), rows=rows)
+        for rows in (("xx.", "xxx", ".x.", ".xx"), ("xx.", "xxx", ".x.", "xxx"))
+    )
+    found = finding(1, "returned", mine, theirs, level="returned")
+    return _parted(side(returned=mine), side(returned=theirs), found)
+
+
+def _quantized() -> Run:
+    def held(digests: tuple[str, ...]) -> CacheView:
+        keys = QuantizedArray(
+            dtype="float32", shape=(1, 2, 3, 4), rows=((0, 1, 2),), digests=(digests,)
+        )
+        values = keys.model_copy(update={"digests": (("aa", "bb", "cc"),)})
+        return CacheView(kind="quantized", fields={"keys": keys, "values": values, "bits": 4})
+
+    mine, theirs = held(("01", "02", "03")), held(("01", "12", "03"))
+    found = finding(1, "keys", mine.fields["keys"], theirs.fields["keys"], cache="cache")
+    return _parted(side(caches={"cache": mine}), side(caches={"cache": theirs}), found)
+
+
+def _arrays() -> Run:
+    mine, theirs = (
+        CacheView(kind="arrays", fields={"slots": ListValue(items=(tokens(row), None))})
+        for row in ([1, 2], [1, 3])
+    )
+    fields = mine.fields["slots"], theirs.fields["slots"]
+    found = finding(1, "slots", *fields, cache="cache")
+    return _parted(side(caches={"cache": mine}), side(caches={"cache": theirs}), found)
+
+
+def _long() -> Run:
+    """A ring of 600 slots and 40 steps; the last of three that are recorded parts."""
+    mine, theirs = cache(range(600), idx=600), cache([*range(599), 0], idx=600)
+    steps = tuple(f"decode {600 + step}" for step in range(40))
+    agreed = side(caches={"cache": mine})
+    ops = (
+        *(op(index, agreed, agreed, steps[index]) for index in (18, 19)),
+        op(20, agreed, side(caches={"cache": theirs}), steps[20]),
+    )
+    found = finding(20, "keys", mine.fields["keys"], theirs.fields["keys"], cache="cache")
+    parts = {"verdict": "diverge", "summary": "it differs", "steps": steps, "ops_total": 40}
+    return run(record(findings=(found,), ops=ops, **parts))
+
+
 def _raised() -> Run:
     raised = RaisedValue(raised="ValueError", message="too far")
     found = finding(1, "raised", raised, 6, what="refused", message="only the subject raised")
@@ -232,6 +295,11 @@ CASES: dict[str, Callable[[], Run]] = {
     "ring order": _ring_order,
     "offset only": _offset_only,
     "mask": _mask,
+    "batch padding": _batch_padding,
+    "batch mask": _batch_mask,
+    "quantized": _quantized,
+    "arrays": _arrays,
+    "long": _long,
     "raised": _raised,
     "dtype": _dtype,
     "missing cache": _missing_cache,

@@ -33,7 +33,7 @@ function add(element, children) {
 
 /** A part that may be too wide for a phone: it scrolls by itself, by keyboard too. */
 function scrolling(name, ...children) {
-  const region = { class: "scroll", tabindex: 0, role: "region", "aria-label": name };
+  const region = { class: "scroll", tabindex: 0, role: "group", "aria-label": name };
   return make("div", region, ...children);
 }
 

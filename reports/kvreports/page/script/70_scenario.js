@@ -136,7 +136,7 @@ function why(entry, href) {
     reasons,
     findings.length > 1 && [make("h4", {}, "All that does not hold"), make("ul", {}, list)],
     trace.length > 0 && traced(trace),
-    eras.length > 0 && history(eras),
+    eras.length > 0 && eraTable(eras),
   ].flat(2).filter(Boolean);
   return parts.length > 0 && make("section", { class: "why" }, make("h3", {}, "Why"), parts);
 }
@@ -155,7 +155,11 @@ function traced(lines) {
   );
 }
 
-function history(eras) {
+function eraTable(eras) {
+  const releases = eras.flatMap((era) => era.releases);
+  const span = `${releases[0]} … ${releases[releases.length - 1]}`;
+  const title = make("h4", {}, "At the releases of mlx-lm");
+  if (eras.length === 1) return [title, make("p", {}, `The same at all ${releases.length} that were at hand, ${span}.`)];
   const rows = eras.map((era) => {
     const [first, last] = [era.releases[0], era.releases[era.releases.length - 1]];
     return make(
@@ -168,7 +172,7 @@ function history(eras) {
   });
   const head = ["behaviour", "mlx-lm", "what changed"].map((text) => make("th", { scope: "col" }, text));
   return [
-    make("h4", {}, "At the releases of mlx-lm"),
+    title,
     make("p", { class: "soft" }, "The same letter: the same behaviour. - : the releases lack what it needs."),
     scrolling("releases", make("table", { class: "plain" }, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows))),
   ];
