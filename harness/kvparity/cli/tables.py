@@ -18,9 +18,12 @@ class FormatName(str, Enum):
     MARKDOWN = "markdown"
     CSV = "csv"
     JSON = "json"
+    HTML = "html"
+    LATEX = "latex"
     PYTHON = "python"
     RUST = "rust"
     SWIFT = "swift"
+    SAFETENSORS = "safetensors"
 
 
 @app.command()

@@ -14,7 +14,7 @@ from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.mistakes import UsageError
 from kvparity.tables import check as checking
 from kvparity.tables.document import document
-from kvparity.tables.formats import OWN, written
+from kvparity.tables.formats import BINARY, OWN, written
 from kvparity.tables.made import make
 from kvparity.tables.provenance import NotATable
 from kvreports.runfile import write_whole
@@ -34,6 +34,8 @@ def command(
     """Play the scenarios on the reference and print their tables, or write them to `out`."""
     if template is not None:
         format_ = OWN
+    if format_ == BINARY and out is None:
+        raise UsageError("safetensors is no text for a terminal: say where, with --out FILE")
     if not selectors:
         raise UsageError("name a scenario, such as rotating/ring-then-prefill; or --check a FILE")
     played = subjects.resolve(reference)
@@ -43,7 +45,7 @@ def command(
     if out is None:
         sys.stdout.write(data.decode())
     else:
-        write_whole(out, data.decode())
+        write_whole(out, data)
         print(f"wrote {out}", file=sys.stderr)
     return CONFORMS
 

@@ -98,6 +98,7 @@ def _table(table: Table) -> dict[str, Any]:
         "steps": steps,
         "columns": read.columns,
         "throughout": read.throughout,
+        "traced": any(row["working"] is not None for row in table.rows),
         "rows": table.rows,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from kvparity.mistakes import UsageError
@@ -11,16 +10,24 @@ from kvparity.tables import code, data, text
 from kvparity.tables.document import Document
 from kvparity.tables.provenance import seal
 
-FORMATS: dict[str, Callable[[Document], str]] = {
-    "markdown": text.markdown,
-    "csv": text.csv,
-    "json": data.as_json,
-    "python": partial(code.rendered, path=code.TEMPLATES / "python.py.j2"),
-    "swift": partial(code.rendered, path=code.TEMPLATES / "swift.swift.j2"),
-    "rust": partial(code.rendered, path=code.TEMPLATES / "rust.rs.j2"),
+
+def _coded(template: str) -> Callable[[Document], bytes]:
+    return lambda document: code.rendered(document, code.TEMPLATES / template).encode()
+
+
+FORMATS: dict[str, Callable[[Document], bytes]] = {
+    "markdown": lambda document: text.markdown(document).encode(),
+    "csv": lambda document: text.csv(document).encode(),
+    "json": lambda document: data.as_json(document).encode(),
+    "html": _coded("html.html.j2"),
+    "latex": lambda document: text.latex(document).encode(),
+    "python": _coded("python.py.j2"),
+    "rust": _coded("rust.rs.j2"),
+    "swift": _coded("swift.swift.j2"),
+    "safetensors": data.safetensors,
 }
-
-
+BINARY = "safetensors"
+"""The format that is no text."""
 OWN = "template"
 """The format of a file that was made with a template of somebody's own."""
 
@@ -28,10 +35,9 @@ OWN = "template"
 def written(document: Document, template: Path | None = None) -> bytes:
     """The document in its format, or through a template, as a file holds it. Raises UsageError."""
     if template is None:
-        return seal(FORMATS[document.provenance.format](document).encode())
-    data = code.rendered(document, template).encode()
+        return seal(FORMATS[document.provenance.format](document))
     try:
-        return seal(data)
+        return seal(code.rendered(document, template).encode())
     except ValueError:
         raise UsageError(
             f"{template}: the template has no provenance in it, or more than one: write "

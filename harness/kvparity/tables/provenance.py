@@ -95,6 +95,7 @@ def caches_text(scenario: Scenario) -> str:
     """The scenario's caches on one line, as YAML."""
     dumped = scenario.model_dump(mode="json", exclude_unset=True, include={"cache", "caches"})
     specs = dumped.get("caches") or ({"cache": dumped["cache"]} if dumped.get("cache") else {})
+    specs = {name: {"kind": spec["kind"], **spec} for name, spec in specs.items()}
     text: str = yaml.safe_dump(specs, default_flow_style=True, sort_keys=False, width=10**6)
     return text.strip()
 

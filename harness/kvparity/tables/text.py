@@ -1,12 +1,16 @@
-"""Tables as Markdown and CSV."""
+"""Tables as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
+
+from kvparity.tables import cells
 from kvparity.tables.document import Document
 from kvparity.tables.frame import as_text
 from kvparity.tables.reading import Reading, reading
+from kvparity.tables.rows import Row
 from kvreports.words import plain
 
 
@@ -51,9 +55,49 @@ def _grid(one: Reading) -> str:
 def _working(one: Reading) -> Iterator[str]:
     for row in one.table.rows:
         if row["working"]:
-            tokens = f" {row['tokens']}" if row["tokens"] else ""
-            yield from (f"### {row['op']}. {row['operation']}{tokens}", "")
+            yield from (f"### {_escaped(_heading(row))}", "")
             yield from ("```text", *(plain(str(line)) for line in row["working"]), "```", "")
+
+
+def latex(document: Document) -> str:
+    """A section a scenario, each with a table over as many pages as it takes (booktabs, longtable).
+
+    The provenance stands in comments.
+    """
+    comments = "".join(f"% {line}\n" for line in document.provenance.lines())
+    packages = "% needs \\usepackage{booktabs,longtable}\n"
+    return comments + packages + "".join(_in_latex(reading(table)) for table in document.tables)
+
+
+def _in_latex(one: Reading) -> str:
+    scenario = one.table.scenario
+    frame = pd.DataFrame([list(map(plain, row)) for row in one.cells()], columns=list(one.columns))
+    grid: str = frame.to_latex(index=False, escape=True, longtable=True)
+    said = [*([scenario.about] if scenario.about else []), f"Caches: {one.caches}"]
+    said += [f"In every row: {'; '.join(one.throughout)}."] if one.throughout else []
+    parts = [f"\n\\section*{{{_for_latex(scenario.id)}}}", *map(_for_latex, said), grid]
+    for row in one.table.rows:
+        if row["working"]:
+            lines = "\n".join(plain(str(line)) for line in row["working"])
+            parts.append(f"\\subsection*{{{_for_latex(_heading(row))}}}")
+            parts.append(f"\\begin{{verbatim}}\n{lines}\n\\end{{verbatim}}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _for_latex(words: str) -> str:
+    """Words that LaTeX prints as they are."""
+    plainly = plain(" ".join(words.split())).replace("`", "")
+    return "".join(_LATEX.get(char, char) for char in plainly)
+
+
+_LATEX = {char: f"\\{char}" for char in "#$%&_{}"} | {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+}  # fmt: skip
+
+
+def _heading(row: Row) -> str:
+    tokens = cells.text("tokens", row["tokens"])
+    return f"{row['op']}. {row['operation']} {tokens}".rstrip()
 
 
 def _escaped(text: str) -> str:
