@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -57,8 +58,20 @@ def is_own(name: str) -> bool:
     return name in {KVIMPL, f"python:{KVIMPL}"}
 
 
+def check_name(name: str) -> None:
+    """Raises UnknownName where a name is of no known form."""
+    forms = (_RELEASE, _COMMIT, _MODULE)
+    if name not in {KVIMPL, INSTALLED} and not any(form.match(name) for form in forms):
+        hint = nearest(name, FORMS)
+        raise UnknownName(f"no implementation is called {name!r}; {hint}")
+
+
 def resolve(name: str) -> Implementation:
-    """The implementation of this name. Raises UnknownName and Missing."""
+    """The implementation of this name; a module may stand where one works.
+
+    Raises UnknownName and Missing.
+    """
+    check_name(name)
     if name == KVIMPL:
         return _of_module(KVIMPL, _import(KVIMPL))
     try:
@@ -70,10 +83,10 @@ def resolve(name: str) -> Implementation:
             return of_sources(_clone().sources(commit["revision"]))
     except OracleError as error:
         raise Missing(str(error)) from error
-    if module := _MODULE.match(name):
-        return _of_module(name, _import(module["module"]))
-    hint = nearest(name, FORMS)
-    raise UnknownName(f"no implementation is called {name!r}; {hint}")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # behind everything else: it hides no package that is installed
+    return _of_module(name, _import(name.partition(":")[2]))
 
 
 def of_sources(found: Sources) -> Implementation:

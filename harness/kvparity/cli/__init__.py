@@ -3,7 +3,18 @@
 Nothing heavy is imported before a command runs: `--help` imports no mlx.
 """
 
-from kvparity.cli import gate, oracle, playing, releases, schemas, searching, tables
+from kvparity.cli import gate, ledger, oracle, playing, releases, schemas, searching, tables
 from kvparity.cli.app import app, main
 
-__all__ = ["app", "gate", "main", "oracle", "playing", "releases", "schemas", "searching", "tables"]
+__all__ = [
+    "app",
+    "gate",
+    "ledger",
+    "main",
+    "oracle",
+    "playing",
+    "releases",
+    "schemas",
+    "searching",
+    "tables",
+]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kvparity.cli.app import app, do
-from kvparity.cli.options import AsJson, Jobs, LedgerFile, LevelName, Offline, Repo
+from kvparity.cli.options import AsJson, Jobs, LedgerFile, LevelName, Offline, Repo, given
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUNFILE", help="Such as report/run.jsonl.")]
 
@@ -77,8 +77,7 @@ def gate(
         "jobs": jobs,
         "out": out,
     }
-    overrides = {name: value for name, value in typed.items() if value not in (None, [])}
-    do(command, config, overrides, shard=shard, draft=write_ledger, as_json=as_json)
+    do(command, config, given(**typed), shard=shard, draft=write_ledger, as_json=as_json)
 
 
 @app.command()
@@ -105,3 +104,15 @@ def diff(
     from kvparity.commands.report import compare
 
     do(compare, old, new, as_json=as_json)
+
+
+@app.command()
+def init(
+    subject: Annotated[
+        str, typer.Option(metavar="NAME", help="What is under test: python:PKG.MODULE.")
+    ] = "python:mycache",
+) -> None:
+    """Write a configuration, a first ledger and a workflow here; nothing is written over."""
+    from kvparity.commands.init import command
+
+    do(command, subject)

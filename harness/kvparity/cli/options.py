@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,3 +78,8 @@ LedgerFile = Annotated[
         "--ledger", metavar="FILE", help="What is known to differ; kvimpl has one of its own."
     ),
 ]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given, as the configuration calls them."""
+    return {name: value for name, value in options.items() if value not in (None, [])}

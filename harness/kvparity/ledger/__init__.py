@@ -7,7 +7,7 @@ three fail a run of all that the ledger speaks of.
 
 from kvparity.ledger.declare import Ledger
 from kvparity.ledger.entries import Entry, Found, Match
-from kvparity.ledger.files import OWN, LedgerError, between, check_draft, draft, load
+from kvparity.ledger.files import OWN, LedgerError, between, check_draft, draft, load, without
 
 __all__ = [
     "OWN",
@@ -20,4 +20,5 @@ __all__ = [
     "check_draft",
     "draft",
     "load",
+    "without",
 ]
