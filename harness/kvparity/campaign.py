@@ -1,25 +1,28 @@
 """Plays generated scenarios on both sides, and keeps the smallest of each kind of failure.
 
 A campaign is a row of rounds. A round draws scenarios of one kind until one fails, and shrinks that
-one; the next passes over what is known already, and so finds what else there is. Every round has a
-seed of its own, made from the campaign's, so that rounds can be played anywhere in any order.
+one; the next passes over what is known already, and so finds what else there is. Some rounds hold
+the two sides against each other, others hold each of them against the laws of caches. Every round
+has a seed of its own, made from the campaign's, so that rounds can be played anywhere in any order.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import hypothesis
+from hypothesis import strategies as st
 
 from kvparity import ledger, subjects
 from kvparity.generate import profiles
-from kvparity.generate.strategies import hostile_scenarios, scenarios
+from kvparity.generate.strategies import Drawn, drawn, scenario
 from kvparity.judge import Judgement, judge
+from kvparity.laws.checking import LAWS, Breach, Trial, Tried, tries
 from kvparity.observe import LEVELS
 from kvparity.program import Program
 from kvparity.trace import Held, Trace
@@ -27,9 +30,16 @@ from kvreports.model import Finding
 from kvreports.words import sentence
 from kvscenarios import Scenario
 
+LAW, REFERENCE_LAW = "law", "reference-law"
+_LAWS_SHARE = 5
+"""One scenario is tried against the laws for so many that are held against the other side."""
+
 
 class Fingerprint(NamedTuple):
-    """What makes two failures one finding."""
+    """What makes two failures one finding.
+
+    A law that is broken stands in the place of the operation, and `what` says by which side.
+    """
 
     kind: str
     operation: str
@@ -45,17 +55,22 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """A scenario that fails, the smallest known of its fingerprint, and what fails in it."""
+    """A scenario that fails, the smallest known of its fingerprint, and what fails in it.
+
+    Where a law is broken, `plain` is the scenario that it should come to the same as, if there is
+    one.
+    """
 
     fingerprint: Fingerprint
     scenario: Scenario
     sentence: str
     ops: int
+    plain: Scenario | None = None
 
 
 @dataclass(frozen=True)
 class Round:
-    """What to draw, how, and until when (seconds since the epoch)."""
+    """What to draw, how, until when (seconds since the epoch); `laws`, whether laws are tried."""
 
     kind: str
     seed: int
@@ -64,26 +79,50 @@ class Round:
     hostile: bool = False
     remember: bool = False
     until: float | None = None
+    laws: bool = False
 
 
 @dataclass
 class Outcome:
-    """What came of a round, or of several. `covered` counts (kind, phase, operation)."""
+    """What came of a round, or of several.
+
+    `covered` counts (kind, phase, operation), `laws` how often each was tried and said something;
+    `seconds` says what the time went into.
+    """
 
     examples: int = 0
     ops: int = 0
     failures: dict[Fingerprint, Failure] = field(default_factory=dict)
     covered: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    laws: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def take(self, other: Outcome) -> None:
         """Add what came of another round."""
         self.examples += other.examples
         self.ops += other.ops
-        self.covered += other.covered
+        self.covered.update(other.covered)
+        self.laws.update(other.laws)
+        for what, spent in other.seconds.items():
+            self.seconds[what] += spent
         for fingerprint, failure in other.failures.items():
             known = self.failures.get(fingerprint)
             if known is None or failure.ops < known.ops:
                 self.failures[fingerprint] = failure
+
+    @property
+    def findings(self) -> list[Failure]:
+        """What the subject is to answer for."""
+        return self._sorted(lambda what: what != REFERENCE_LAW)
+
+    @property
+    def about_reference(self) -> list[Failure]:
+        """The laws that the reference breaks: no divergence, and yet worth knowing."""
+        return self._sorted(lambda what: what == REFERENCE_LAW)
+
+    def _sorted(self, wanted: Callable[[str], bool]) -> list[Failure]:
+        found = [one for one in self.failures.values() if wanted(one.fingerprint.what)]
+        return sorted(found, key=lambda failure: failure.fingerprint)
 
 
 class Arena:
@@ -105,15 +144,20 @@ class Arena:
         declared = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
         return cls(subjects.resolve(subject), subjects.resolve(reference), declared)
 
+    def played(self, program: Program) -> tuple[Trace, Trace]:
+        """The traces of subject and reference."""
+        theirs = self.reference.driver.play(program, aside=self.subject.face.typed_errors)
+        return self.subject.driver.play(program), theirs
+
     def judged(self, program: Program) -> tuple[Judgement, Trace]:
         """The verdict on a program, and the reference's trace."""
+        traces = self.played(program)
+        return self.judgement(program, traces), traces[1]
+
+    def judgement(self, program: Program, traces: tuple[Trace, Trace]) -> Judgement:
+        """The verdict on a program's two traces."""
         hardened = self.subject.face.typed_errors
-        mine = self.subject.driver.play(program)
-        theirs = self.reference.driver.play(program, aside=hardened)
-        judgement = judge(
-            program, mine, theirs, levels=LEVELS, typed_errors=hardened, ledger=self.ledger
-        )
-        return judgement, theirs
+        return judge(program, *traces, levels=LEVELS, typed_errors=hardened, ledger=self.ledger)
 
 
 class _OutOfTime(BaseException):
@@ -124,25 +168,36 @@ class _Fails(Exception):  # noqa: N818 - tells Hypothesis that an example is int
     """The scenario fails in the way that this round is after."""
 
 
-def play_round(arena: Arena, task: Round, known: Collection[Fingerprint] = ()) -> Outcome:
-    """Draw scenarios until one fails in a way not known yet, and shrink it."""
-    outcome = Outcome()
-    passed: set[str] = set()
+def play_round(
+    arena: Arena,
+    task: Round,
+    known: Collection[Fingerprint] = (),
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Draw scenarios until one fails in a way not known yet, and shrink it.
 
-    def check(scenario: Scenario) -> None:
-        if task.until is not None and time.time() > task.until:
+    `stopped` is asked before every scenario whether to leave with what there is.
+    """
+    outcome, began = Outcome(), time.perf_counter()
+    passed: set[str] = set()
+    fails = _breaks_a_law if task.laws else _differs
+
+    def check(what: Any) -> None:
+        if stopped() or (task.until is not None and time.time() > task.until):
             raise _OutOfTime
-        if outcome.failures and scenario.digest in passed:
+        at = time.perf_counter()
+        made = scenario(what.drawn if task.laws else what)
+        outcome.seconds["building"] += time.perf_counter() - at
+        steps = None
+        if outcome.failures:
             # Shrinking comes by the same scenario often: intents that make no step fall away.
-            return
-        program = Program(scenario)
-        judgement, trace = arena.judged(program)
-        outcome.examples += 1
-        outcome.ops += len(program.ops)
-        outcome.covered.update(_covered(program, trace))
-        found = _failure(task.kind, program, judgement)
-        if found is None or found.fingerprint in known:
-            passed.add(scenario.digest)
+            steps = repr((what[1:3], made.specs, made.steps))
+            if steps in passed:
+                return
+        found = fails(arena, what, made, outcome, known)
+        if found is None:
+            if steps is not None:
+                passed.add(steps)
             return
         best = outcome.failures.setdefault(found.fingerprint, found)
         if len(outcome.failures) > 1:
@@ -153,34 +208,114 @@ def play_round(arena: Arena, task: Round, known: Collection[Fingerprint] = ()) -
             outcome.failures[found.fingerprint] = found
         raise _Fails
 
-    strategy = hostile_scenarios(task.kind) if task.hostile else scenarios(task.kind)
-    test = hypothesis.given(strategy)(check)
     chosen = profiles.profile(task.profile, task.kind, remember=task.remember)
+    test = hypothesis.given(_strategy(task))(check)
     test = hypothesis.settings(chosen, max_examples=task.examples)(test)
     with contextlib.suppress(_Fails, _OutOfTime):
         hypothesis.seed(task.seed)(test)()
+    spent = time.perf_counter() - began
+    outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())
     return outcome
 
 
+def _strategy(task: Round) -> st.SearchStrategy[Any]:
+    return tries(task.kind) if task.laws else drawn(task.kind, wrong=task.hostile)
+
+
+def _differs(
+    arena: Arena,
+    what: Drawn,
+    made: Scenario,
+    outcome: Outcome,
+    known: Collection[Fingerprint],
+) -> Failure | None:
+    """The failure of a scenario in which the sides differ, unless it is known."""
+    began = time.perf_counter()
+    program = Program(made)
+    built = time.perf_counter()
+    traces = arena.played(program)
+    played = time.perf_counter()
+    judgement = arena.judgement(program, traces)
+    found = _failure(what.kind, program, judgement)
+    outcome.examples += 1
+    outcome.ops += len(program.ops)
+    outcome.covered.update(_covered(program, traces[1]))
+    outcome.seconds["building"] += built - began
+    outcome.seconds["playing"] += played - built
+    outcome.seconds["judging"] += time.perf_counter() - played
+    return None if found is None or found.fingerprint in known else found
+
+
+def _breaks_a_law(
+    arena: Arena,
+    what: Tried,
+    made: Scenario,
+    outcome: Outcome,
+    known: Collection[Fingerprint],
+) -> Failure | None:
+    """The failure of a side that breaks a law, unless it is known."""
+    began = time.perf_counter()
+    outcome.examples += 1
+    try:
+        for side, name in ((arena.subject, LAW), (arena.reference, REFERENCE_LAW)):
+            sought = next(iter(outcome.failures), None)
+            if sought is not None and sought.what != name:
+                continue
+            trial = Trial(made, what.choice, side.driver)
+            try:
+                for breach in trial.breaches(LAWS if sought is None else (sought.operation,)):
+                    found = _of_law(breach, name)
+                    if found.fingerprint not in known:
+                        return found
+            finally:
+                outcome.ops += trial.ops
+                outcome.laws.update(trial.said)
+        return None
+    finally:
+        outcome.seconds["laws"] += time.perf_counter() - began
+
+
+def _of_law(breach: Breach, what: str) -> Failure:
+    broken = breach.broken
+    fingerprint = Fingerprint(broken.kind, breach.law, "law", broken.field, what)
+    about = f"{breach.law}: {broken.sentence}"
+    side = "the reference, " if what == REFERENCE_LAW else ""
+    named, plain = _named(breach.scenario, fingerprint, about), breach.plain
+    if plain is not None:
+        plain = _called(plain, f"{named.name}-plain", f"What {named.name} should come to.")
+    said = f"step {broken.step + 1}: {side}{about}"
+    return Failure(fingerprint, named, said, len(Program(breach.scenario).ops), plain)
+
+
+def _named(made: Scenario, fingerprint: Fingerprint, about: str) -> Scenario:
+    return _called(made, f"{fingerprint.slug}-{made.digest[:8]}", about)
+
+
+def _called(made: Scenario, name: str, about: str) -> Scenario:
+    return made.model_copy(update={"name": name, "about": about})
+
+
 def rounds(
-    kinds: Collection[str], seed: int, examples: int | None, template: Round
+    kinds: Collection[str],
+    seed: int,
+    examples: int | None,
+    template: Round,
+    laws: Collection[str] = (),
 ) -> Iterator[list[Round]]:
-    """Waves of rounds, one a kind, until so many examples of each are to be drawn; or for ever."""
+    """Waves of rounds until so many examples of each kind are to be drawn; or for ever.
+
+    A round of each kind, and behind them one of each that is to be held against the laws.
+    """
     left, number = examples, 0
     while left is None or left > 0:
         size = template.examples if left is None else min(template.examples, left)
-        yield [
-            Round(
-                kind,
-                (seed * 1_000_003 + number) * 101 + place,
-                size,
-                template.profile,
-                template.hostile,
-                template.remember and number == 0,
-                template.until,
-            )
-            for place, kind in enumerate(kinds)
-        ]
+        first = replace(template, examples=size, remember=template.remember and number == 0)
+        wave = [replace(first, kind=kind) for kind in kinds]
+        fewer = max(1, size // _LAWS_SHARE)
+        lawful = replace(first, examples=fewer, laws=True)
+        wave += [replace(lawful, kind=kind) for kind in kinds if kind in laws]
+        start = (seed * 1_000_003 + number) * 101
+        yield [replace(one, seed=start + place) for place, one in enumerate(wave)]
         left = None if left is None else left - size
         number += 1
 
@@ -191,9 +326,7 @@ def _failure(kind: str, program: Program, judgement: Judgement) -> Failure | Non
         return None
     fingerprint = _fingerprint(kind, program, first)
     about = sentence(first)
-    named = program.scenario.model_copy(
-        update={"name": f"{fingerprint.slug}-{program.scenario.digest[:8]}", "about": about}
-    )
+    named = _named(program.scenario, fingerprint, about)
     return Failure(fingerprint, named, f"step {first.step} ({first.op}): {about}", len(program.ops))
 
 
@@ -202,14 +335,18 @@ def _fingerprint(kind: str, program: Program, finding: Finding) -> Fingerprint:
     return Fingerprint(kind, op.name, finding.level, finding.field, finding.what)
 
 
-def _covered(program: Program, trace: Trace) -> Iterator[tuple[str, str, str]]:
+def _covered(program: Program, trace: Trace) -> Counter[tuple[str, str, str]]:
     """(kind, phase before it, operation) of every op on a cache that can be seen."""
-    phases: dict[str, tuple[str, str]] = {}
+    found: Counter[tuple[str, str, str]] = Counter()
+    before: dict[str, Held] = {}
     for op, entry in zip(program.ops, trace.entries, strict=False):
-        for name in op.targets[:1]:
-            if name in phases:
-                yield (*phases[name], op.name)
-        phases.update((name, (held.kind, _phase(held))) for name, held in entry.held.items())
+        held = before.get(op.targets[0]) if op.targets else None
+        if held is not None:
+            found[held.kind, _phase(held), op.name] += 1
+        elif not op.targets:
+            found["functions", "", op.name] += 1
+        before = {**before, **entry.held} if op.token is not None else entry.held
+    return found
 
 
 def _phase(held: Held) -> str:

@@ -44,6 +44,10 @@ def fuzz(
         Path | None, typer.Option(metavar="DIR", help="Write each finding as a scenario file.")
     ] = None,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let the workers of this dask scheduler search."),
+    ] = None,
     profile: Annotated[
         Profile, typer.Option(help="Remembering failures, repeatable, or without shrinking.")
     ] = Profile.NIGHTLY,
@@ -55,6 +59,15 @@ def fuzz(
     from kvparity.commands import fuzz as module
 
     wish = module.Wish(
-        subject, reference, tuple(kind or ()), seconds, examples, seed, profile.value, jobs, hostile
+        subject,
+        reference,
+        tuple(kind or ()),
+        seconds,
+        examples,
+        seed,
+        profile.value,
+        jobs,
+        scheduler,
+        hostile,
     )
     do(module.command, wish, save=save, as_json=as_json)

@@ -56,12 +56,15 @@ def maybe_trim_front(cache: Shadow) -> bool:
     return cache.chunk is None
 
 
-@_for("row-of-an-empty-batch", "slot-left-empty-is-extracted")
-def extract(cache: Shadow) -> bool:
-    """Taking a row out of a batch without tokens, or of slots not all written."""
+@_for("row-of-an-empty-batch", "slot-left-empty-is-extracted", "row-of-padding-alone-is-extracted")
+def extract(cache: Shadow, row: int) -> bool:
+    """Taking a row without tokens out of a batch, or one of slots that are not all written."""
     if cache.children:
-        return any(map(extract, cache.children))
-    return not (all(cache.slots) if cache.kind == "arrays" else cache.touched)
+        return any(extract(child, row) for child in cache.children)
+    if cache.kind == "arrays":
+        return not all(cache.slots)
+    padding_alone = cache.kind == "batch_rotating" and cache.padding[row] > cache.held
+    return not cache.touched or padding_alone
 
 
 @_for("slot-nobody-wrote-is-merged", "first-slot-unwritten-loses-the-others")
@@ -79,9 +82,13 @@ def filter_(cache: Shadow, rows: list[int]) -> bool:
     """
     if cache.children:
         return any(filter_(child, rows) for child in cache.children)
-    if not rows or cache.pending or not cache.touched:
+    if not rows or cache.pending or not _has_rows(cache):
         return True
     return cache.kind in BATCHES and max(cache.padding) > cache.held
+
+
+def _has_rows(cache: Shadow) -> bool:
+    return any(cache.slots) if cache.kind == "arrays" else cache.touched
 
 
 @_for("extend-reorders-the-other-batch")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+from kvparity.generate import building
 from kvparity.generate.sequence import Intent, Sequence
 from kvparity.generate.shadow import BATCHES, HOLDING, Shadow
 
-_REFUSED = {"error": "CacheError"}
 _WIDE = 2**64 - 1
 
 _SHAPES: tuple[list[int], ...] = ([3], [2, 3], [1, 2, 3], [1, 2, 3, 4, 1], [])
@@ -85,20 +85,51 @@ _WAYS: dict[str, Callable[[Shadow, int], tuple[str, Any] | None]] = {
 }
 
 
+_ABSENT: dict[str, Any] = {"tokens": [99, 98]}
+
+
+def _unknown_prompt(sequence: Sequence, intent: Intent) -> None:
+    """Ask a trie for what nobody stored, or an LRU to keep under a type that nobody knows."""
+    cache = sequence.pick(intent.which, {"trie"})
+    if cache is not None:
+        op = ("trie_get", "trie_pop", "trie_pop_prefixes")[intent.n % 3]
+        sequence.steps.append(building.refused(op, _ABSENT, on=cache.name))
+
+
+def _unknown_type(sequence: Sequence, intent: Intent) -> None:
+    lru, kept = sequence.pick(intent.which, {"lru"}), sequence.pick(intent.n, HOLDING)
+    if lru is not None and kept is not None:
+        entry = {**_ABSENT, "caches": [kept.name], "cache_type": "tool"}
+        sequence.steps.append(building.refused("lru_insert", entry, on=lru.name))
+
+
+def _impossible_cache(sequence: Sequence, intent: Intent) -> None:
+    specs: tuple[dict[str, Any], ...] = (
+        {"kind": "lru", "max_size": -1},
+        {"kind": "lru", "max_bytes": -1},
+        {"kind": "rotating", "max_size": -1},
+        {"kind": "arrays", "size": -1},
+    )
+    spec = specs[intent.n % len(specs)]
+    sequence.steps.append(building.refused("new", spec, on=None, made="impossible"))
+
+
 def intents() -> tuple[Intent, ...]:
     """Every way to be wrong, on any of the caches."""
-    return tuple(Intent(way, n, which) for way, n, which in product(_WAYS, range(4), range(3)))
+    return tuple(Intent(way, n, which) for way, n, which in product(DO, range(4), range(3)))
 
 
-def add(sequence: Sequence, intent: Intent) -> None:
+def _to_a_cache(sequence: Sequence, intent: Intent) -> None:
     """Do what is wrong, where it is sure to be wrong."""
     cache = sequence.pick(intent.which, HOLDING)
     wrong = None if cache is None else _WAYS[intent.op](cache, intent.n)
     if cache is not None and wrong is not None:
-        op, arguments = wrong
-        sequence.step(cache, op, arguments, expect=_REFUSED)
+        sequence.steps.append(building.refused(*wrong, on=cache.name))
 
 
-def is_hostile(intent: Intent) -> bool:
-    """Whether the intent is one of these."""
-    return intent.op in _WAYS
+DO: dict[str, Callable[[Sequence, Intent], None]] = {
+    **dict.fromkeys(_WAYS, _to_a_cache),
+    "unknown-prompt": _unknown_prompt,
+    "unknown-type": _unknown_type,
+    "impossible-cache": _impossible_cache,
+}

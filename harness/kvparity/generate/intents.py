@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import cycle, islice, product
+from itertools import cycle, product
 
 from pydantic import TypeAdapter
 
+from kvparity.generate import reuse
 from kvparity.generate.sequence import Intent
 from kvscenarios.caches import CacheSpec
 
@@ -85,6 +86,9 @@ def _batch_rotating() -> Iterator[dict[str, CacheSpec]]:
 
 
 def _arrays() -> Iterator[dict[str, CacheSpec]]:
+    for size in (1, 2):
+        row = {"kind": "arrays", "size": size}
+        yield _specs(row, row, row, row)
     for size, batch in product((2, 1, 3), (1, 2)):
         slots = {"kind": "arrays", "size": size, "batch": batch}
         yield _specs(slots)
@@ -104,6 +108,37 @@ def _list() -> Iterator[dict[str, CacheSpec]]:
         yield _specs(pair, pair, pair)
 
 
+def _tokens() -> Iterator[dict[str, CacheSpec]]:
+    for step in (*_STEPS, None):
+        yield _specs({"kind": "tokens"} | ({} if step is None else {"step": step}))
+
+
+def _trie() -> Iterator[dict[str, CacheSpec]]:
+    yield _specs({"kind": "trie"})
+
+
+def _lru() -> Iterator[dict[str, CacheSpec]]:
+    row = {"kind": "standard", "step": 4}
+    ring = {"kind": "rotating", "max_size": 4, "step": 3}
+    pair = {"kind": "list", "caches": [row, ring]}
+    for limits in ({"max_size": 2}, {"max_size": 4}, {}, {"max_size": 4, "max_bytes": 1000}):
+        lru = {"kind": "lru"} | limits
+        for rows in ([row], [row, row], [ring, ring], [row, ring], [pair]):
+            yield _specs(lru, *rows)
+
+
+def _masks() -> Iterator[dict[str, CacheSpec]]:
+    yield from (_specs(cache) for cache in ({"kind": "standard"}, {"kind": "concatenate"}))
+    yield from (_specs({"kind": "rotating", "max_size": size}) for size in (4, 8))
+
+
+def _prompt() -> Iterator[dict[str, CacheSpec]]:
+    row = {"kind": "standard", "step": 4}
+    ring = {"kind": "rotating", "max_size": 4, "step": 3}
+    for layers in ([row, row], [row, ring], [ring, row], [row, {"kind": "arrays", "size": 1}]):
+        yield _specs(*layers)
+
+
 _STARTS = {
     "standard": _standard,
     "concatenate": lambda: _flat("concatenate"),
@@ -114,64 +149,108 @@ _STARTS = {
     "batch_rotating": _batch_rotating,
     "arrays": _arrays,
     "list": _list,
+    "tokens": _tokens,
+    "trie": _trie,
+    "lru": _lru,
+    "masks": _masks,
+    "prompt": _prompt,
 }
 KINDS = tuple(_STARTS)
+"""What a campaign may be about: the kinds of caches, mask functions, and whole prompt caches."""
+_ROWS = {"batch", "batch_rotating"}
 
 
-def intents(specs: Specs) -> tuple[Intent, ...]:
-    """What may be done to these caches, often enough each."""
+def table(kind: str, specs: Specs) -> tuple[Intent, ...]:
+    """TABLE intents to draw from: each operation often enough, in the first quarter already.
+
+    What a letter of a text stands for, when texts are drawn: the plainest come first.
+    """
     first = next(iter(specs.values()))
-    bounds = [getattr(first, name, None) for name in ("max_size", "chunk_size", "step")]
-    return _intents(first.kind, tuple(sorted({b for b in bounds if b})), len(specs))
+    bounds = {getattr(spec, name, None) for name in _BOUNDS for spec in specs.values()}
+    mixed = len(specs) > 1 or first.kind in _ROWS
+    return _table(kind, tuple(sorted(b for b in bounds if b)), mixed)
 
 
-@lru_cache
-def _intents(kind: str, bounds: tuple[int, ...], caches: int) -> tuple[Intent, ...]:
-    rows = caches > 1 or kind in {"batch", "batch_rotating"}
-    which = range(4 if rows else 2)
+_BOUNDS = ("max_size", "chunk_size", "step")
+TABLE = 1024
+
+
+@lru_cache(maxsize=256)
+def _table(kind: str, bounds: tuple[int, ...], mixed: bool) -> tuple[Intent, ...]:
     around = {n for bound in bounds for n in (bound - 1, bound, bound + 1)}
     sizes = sorted({1, 2, 3, 7} | {n for n in around if 0 < n <= 20})
-    written = [*_writes(sizes, which)]
-    looked_at = [*_masks(sizes, bounds, which)]
-    others = [*_lives(which), *(_rows(sizes, which) if rows else ())]
-    found = [*written, *_trims(sizes, which), *looked_at, *others]
-    if kind in {"arrays", "list"}:
-        found += _slots(which)
+    which = range(4 if mixed else 2)
+    parts = {
+        "writes": lambda: _writes(sizes, which),
+        "trims": lambda: _trims(sizes, which),
+        "masks": lambda: _masks_of(sizes, bounds, which),
+        "lives": lambda: _lives(which),
+        "rows": lambda: _rows(sizes, which) if mixed else (),
+        "slots": lambda: _slots(which),
+        "functions": lambda: _functions(sizes),
+        "prompts": lambda: _prompts(sizes, which),
+        "appends": lambda: _appends(sizes, which),
+        "tries": _tries,
+        "lrus": _lrus,
+    }
+    found = [intent for part in _PARTS.get(kind, _CACHE) for intent in parts[part]()]
     return tuple(_weighed(intent for intent in found if _makes_sense(kind, intent)))
 
 
+_CACHE = ("writes", "trims", "masks", "lives", "rows")
+_PARTS = {
+    "arrays": ("slots", "masks", "lives", "rows"),
+    "list": (*_CACHE, "slots"),
+    "tokens": ("appends",),
+    "trie": ("tries",),
+    "lru": ("lrus", "writes", "trims", "rows"),
+    "masks": ("functions", "writes", "masks"),
+    "prompt": ("prompts", "writes", "trims", "masks", "lives", "slots"),
+}
 _WEIGHTS = {
     "decode": 6,
     "update": 6,
+    "append": 6,
     "merge": 4,
+    "extract": 4,
+    "set_slot": 6,
+    "lru_request": 6,
+    "lru_insert": 4,
+    "lru_fetch": 4,
+    "trie_add": 6,
+    "trie_search": 4,
     "trim": 3,
     "make_mask": 3,
     "copy": 1,
     "save": 1,
     "materialize": 1,
 }
-_SHARE = 24
-"""Entries that an operation of weight 1 has among those drawn from: 2 is the usual weight."""
+"""How often an operation is drawn among others: 2 is the usual weight."""
 
 
 def _weighed(found: Iterable[Intent]) -> Iterator[Intent]:
-    """Each operation as often as its weight says, however many variants it has."""
+    """Each operation as often as its weight says, however many variants it has, and well mixed."""
     by_op: dict[str, list[Intent]] = {}
     for intent in found:
         by_op.setdefault(intent.op, []).append(intent)
-    for op, variants in by_op.items():
-        yield from islice(cycle(variants), max(len(variants), _SHARE * _WEIGHTS.get(op, 2)))
+    variants = {op: cycle(group) for op, group in by_op.items()}
+    weights = {op: _WEIGHTS.get(op, 2) for op in by_op}
+    total, credit = sum(weights.values()), dict.fromkeys(by_op, 0)
+    for _ in range(TABLE):
+        for op, weight in weights.items():
+            credit[op] += weight
+        op = max(credit, key=lambda one: credit[one])
+        credit[op] -= total
+        yield next(variants[op])
 
 
 def _makes_sense(kind: str, intent: Intent) -> bool:
-    if intent.op == "maybe_trim_front":
-        return kind == "chunked"
-    if intent.op == "to_quantized":
-        return kind == "standard"
-    return kind != "arrays" or intent.op not in _HOLDING_ONLY
+    if intent.op in _ONLY:
+        return kind == _ONLY[intent.op]
+    return not (kind == "arrays" and intent.op == "materialize")
 
 
-_HOLDING_ONLY = {"update", "decode", "trim", "materialize"}
+_ONLY = {"maybe_trim_front": "chunked", "to_quantized": "standard"}
 
 
 def _writes(sizes: list[int], which: range) -> Iterator[Intent]:
@@ -188,7 +267,7 @@ def _trims(sizes: list[int], which: range) -> Iterator[Intent]:
         yield Intent("maybe_trim_front", 0, at)
 
 
-def _masks(sizes: list[int], bounds: tuple[int, ...], which: range) -> Iterator[Intent]:
+def _masks_of(sizes: list[int], bounds: tuple[int, ...], which: range) -> Iterator[Intent]:
     windows = sorted({1, 2, *bounds, *(bound - 1 for bound in bounds if bound > 1)})
     for window, array, at in product([None, *windows], [False, True], which):
         yield Intent("make_mask", 1, at, (window, array))
@@ -231,3 +310,51 @@ def _slots(which: range) -> Iterator[Intent]:
         for op in ("filter", "finalize", "extract"):
             yield Intent(op, 1, at)
         yield Intent("filter", 3, at, True)
+
+
+def _appends(sizes: list[int], which: range) -> Iterator[Intent]:
+    for n, at in product([*sizes, 0], which):
+        yield Intent("append", n, at)
+    for at in which:
+        yield Intent("copy", 0, at)
+
+
+def _tries() -> Iterator[Intent]:
+    prompts = range(len(reuse.PROMPTS))
+    for op in ("trie_add", "trie_search", "trie_get", "trie_pop", "trie_pop_prefixes"):
+        for how, n in product((None, "other"), prompts):
+            yield Intent(op, n, 0, how)
+
+
+def _lrus() -> Iterator[Intent]:
+    prompts = range(len(reuse.PROMPTS))
+    for kind, n in product(range(len(reuse.TYPES)), prompts):
+        yield Intent("lru_request", n, 0, (0, 1, kind))
+        for first in range(3):
+            yield Intent("lru_insert", n, 0, (first, 1 + (n + kind) % 2, kind))
+    for how, n in product((None, "other"), prompts):
+        yield Intent("lru_fetch", n, 0, how)
+    for n in (1, 0, 2, 3):
+        yield Intent("lru_trim_to", n, 0, "n_sequences")
+    for n in (500, 100, 0):
+        yield Intent("lru_trim_to", n, 0, "n_bytes")
+    yield Intent("lru_stats")
+
+
+def _functions(sizes: list[int]) -> Iterator[Intent]:
+    windows = (None, *sizes)
+    for n, offset, at in product(sizes, (0, 1, 3, 7), range(len(windows))):
+        yield Intent("create_causal_mask", n, 0, (offset, windows[at], (n + at) % 4))
+        yield Intent("create_attention_mask", n, 0, (offset, windows[at], (n + at) % 2))
+    for n, shifts in product(sizes, ((1,), (0, 2), (3, 1, 0))):
+        yield Intent("dynamic_roll", n, 0, shifts)
+
+
+def _prompts(sizes: list[int], which: range) -> Iterator[Intent]:
+    for n in sizes:
+        yield Intent("prefill_all", n)
+    for n, at in product([*sizes, 0], which):
+        yield Intent("trim_prompt_cache", n, at)
+        yield Intent("can_trim_prompt_cache", 0, at)
+    for n, window in product((1, 2, 0), (None, 5, 8)):
+        yield Intent("make_prompt_cache", n, 0, window)

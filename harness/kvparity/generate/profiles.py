@@ -22,6 +22,7 @@ _BASE = settings(
     print_blob=False,
     verbosity=Verbosity.quiet,
     report_multiple_bugs=False,
+    phases=(Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 NAMES = ("nightly", "gate", "debug")

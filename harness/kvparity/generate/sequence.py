@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from kvparity.generate import avoided
+from kvparity.generate import avoided, building
 from kvparity.generate.shadow import (
     BATCHES,
     HOLDING,
@@ -19,10 +19,12 @@ from kvparity.generate.shadow import (
     merged,
 )
 from kvscenarios.caches import CacheSpec
-from kvscenarios.steps import DEFAULT_CACHE
+from kvscenarios.steps import Step
 
 MAX_CACHES = 6
-"""Caches alive in one scenario: each is looked at after every step."""
+"""Caches alive in one scenario, and rows in a batch: each is looked at after every step."""
+_FOR_ROWS = 2
+"""Of these, as many are kept for what is merged or taken out of a batch."""
 MAX_HELD = 600
 """Tokens in one cache: 16-bit types tell no more apart."""
 
@@ -40,19 +42,15 @@ class Sequence:
     """A scenario in the making: its steps so far, and a shadow of each of its caches."""
 
     def __init__(self, specs: Mapping[str, CacheSpec]) -> None:
-        self.steps: list[dict[str, Any]] = []
+        self.steps: list[Step] = []
         self.live = [Shadow.of(name, spec) for name, spec in specs.items()]
         self.token = 0
         self.names = 0
+        self.room = min(MAX_CACHES, len(self.live) + 3)
 
-    def add(self, intent: Intent) -> None:
-        """Do what is intended, if it can be done here."""
-        _DO[intent.op](self, intent)
-
-    def step(self, cache: Shadow, op: str, arguments: Any, **more: Any) -> None:
-        """A step on a cache."""
-        on = {} if cache.name == DEFAULT_CACHE else {"on": cache.name}
-        self.steps.append({**on, op: arguments, **more})
+    def step(self, cache: Shadow, op: str, arguments: Any, made: str | None = None) -> None:
+        """A step on a cache; `made` is the name of what it makes."""
+        self.steps.append(building.step(op, arguments, on=cache.name, made=made))
 
     def pick(
         self, which: int, kinds: Collection[str], suits: Callable[[Shadow], bool] = lambda _: True
@@ -62,9 +60,9 @@ class Sequence:
         found = [part for part in parts if part.kind in kinds and suits(part)]
         return found[which % len(found)] if found else None
 
-    def fresh(self) -> str | None:
-        """A name for one more cache; None when there are enough."""
-        if len(self.live) >= MAX_CACHES:
+    def fresh(self, spare: int = 0) -> str | None:
+        """A name for one more cache; None when there are enough, but for so many to spare."""
+        if len(self.live) + spare >= self.room:
             return None
         self.names += 1
         return f"made{self.names}"
@@ -84,7 +82,7 @@ def _update(sequence: Sequence, intent: Intent) -> None:
     if cache.kind == "quantized" and intent.n == 0:
         return
     cache.update(intent.n)
-    sequence.step(cache, "update", [sequence.tokens(intent.n)])
+    sequence.step(cache, "update", sequence.tokens(intent.n))
 
 
 def _decode(sequence: Sequence, intent: Intent) -> None:
@@ -93,7 +91,7 @@ def _decode(sequence: Sequence, intent: Intent) -> None:
         return
     for _ in range(intent.n):
         cache.update(1)
-    sequence.step(cache, "decode", [sequence.tokens(intent.n)])
+    sequence.step(cache, "decode", sequence.tokens(intent.n))
 
 
 def _trim(sequence: Sequence, intent: Intent) -> None:
@@ -104,8 +102,7 @@ def _trim(sequence: Sequence, intent: Intent) -> None:
     padded = any(part.padding for part in [cache, *cache.children])
     if padded and intent.n > cache.trimmable:
         return
-    for part in [cache, *cache.children]:
-        part.held -= min(intent.n, part.held - part.start)
+    cache.trim(intent.n)
     sequence.step(cache, "trim", intent.n)
 
 
@@ -131,11 +128,11 @@ def _maybe_trim_front(sequence: Sequence, intent: Intent) -> None:
 
 
 def _copy(sequence: Sequence, intent: Intent) -> None:
-    cache = sequence.pick(intent.which, HOLDING | {"arrays", "list"})
-    name = sequence.fresh()
+    cache = sequence.pick(intent.which, HOLDING | {"arrays", "list", "tokens"})
+    name = sequence.fresh(_FOR_ROWS)
     if cache is not None and name is not None:
         sequence.live.append(cache.named(name))
-        sequence.steps.append({"copy": cache.name, "as": name})
+        sequence.steps.append(building.copied(cache.name, name))
 
 
 def _round_trip(sequence: Sequence, intent: Intent) -> None:
@@ -153,7 +150,7 @@ def _is_child(sequence: Sequence, cache: Shadow) -> bool:
 
 def _save_and_load(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, HOLDING | {"arrays", "list"}, lambda p: not p.pending)
-    name = sequence.fresh()
+    name = sequence.fresh(_FOR_ROWS)
     if cache is None or name is None or avoided.restore(cache):
         return
     back = cache.named(f"{name}.0")
@@ -161,7 +158,7 @@ def _save_and_load(sequence: Sequence, intent: Intent) -> None:
         part.restored = part.kind in BATCHES
     sequence.live.append(back)
     sequence.step(cache, "save", {"file": name})
-    sequence.steps.append({"load": name, "as": name})
+    sequence.steps.append(building.step("load", name, made=name))
 
 
 def _materialize(sequence: Sequence, intent: Intent) -> None:
@@ -180,31 +177,32 @@ def _to_quantized(sequence: Sequence, intent: Intent) -> None:
         new = cache.named(name)
         new.kind = "quantized"
         sequence.live.append(new)
-        sequence.step(cache, "to_quantized", {"group_size": group, "bits": bits}, **{"as": name})
+        sequence.step(cache, "to_quantized", {"group_size": group, "bits": bits}, name)
 
 
 def _merge(sequence: Sequence, intent: Intent) -> None:
-    first = sequence.pick(intent.which, {"standard", "rotating", "arrays", "list"}, _is_row)
-    name = sequence.fresh()
-    if first is None or name is None:
+    fit = [part for part in sequence.live if _is_row(part) and not avoided.merge([part])]
+    if not fit:
         return
-    others = [part for part in sequence.live if part is not first and _joins(first, part)]
+    first = fit[intent.which % len(fit)]
+    others = [part for part in fit if part is not first and _joins(first, part)]
+    name = sequence.fresh(1)
+    if name is None:
+        return
     parts = [first, *others[: intent.n]]
-    if _is_child(sequence, first) or avoided.merge(parts):
-        return
     batch = merged(name, parts)
     sequence.live.append(batch)
-    sequence.steps.append({"merge": [part.name for part in parts], "as": name})
+    sequence.steps.append(building.step("merge", [part.name for part in parts], made=name))
 
 
 def _is_row(cache: Shadow) -> bool:
-    parts = cache.children or [cache]
-    return all(part.kind in {"standard", "rotating", "arrays"} and part.rows == 1 for part in parts)
+    kinds = {"standard", "rotating", "arrays"}
+    return all(part.kind in kinds and part.rows == 1 for part in cache.leaves)
 
 
 def _joins(first: Shadow, other: Shadow) -> bool:
     alike = first.kind == other.kind and first.max_size == other.max_size
-    return alike and _is_row(other) and first.lanes == other.lanes and _same(first, other)
+    return alike and first.lanes == other.lanes and _same(first, other)
 
 
 def _same(first: Shadow, other: Shadow) -> bool:
@@ -215,24 +213,24 @@ def _same(first: Shadow, other: Shadow) -> bool:
 
 def _is_batch(cache: Shadow) -> bool:
     """Whether this holds rows, as something that is merged does."""
-    parts = cache.children or [cache]
-    return all(part.kind in {*BATCHES, "arrays"} for part in parts)
+    return all(part.kind in {*BATCHES, "arrays"} for part in cache.leaves)
 
 
 def _extract(sequence: Sequence, intent: Intent) -> None:
     cache = _batch(sequence, intent)
     name = sequence.fresh()
-    if cache is None or name is None or avoided.extract(cache):
+    if cache is None or name is None:
         return
     row = intent.n % cache.rows
+    if avoided.extract(cache, row):
+        return
     sequence.live.append(extracted(name, cache, row))
-    sequence.step(cache, "extract", row, **{"as": name})
+    sequence.step(cache, "extract", row, name)
 
 
 def _batch(sequence: Sequence, intent: Intent) -> Shadow | None:
-    kinds = BATCHES | {"arrays", "list"}
-    found = sequence.pick(intent.which, kinds, lambda p: _is_batch(p) and not p.pending)
-    return None if found is None or _is_child(sequence, found) else found
+    fit = [part for part in sequence.live if _is_batch(part) and not part.pending]
+    return fit[intent.which % len(fit)] if fit else None
 
 
 def _filter(sequence: Sequence, intent: Intent) -> None:
@@ -325,7 +323,7 @@ def _set_slot(sequence: Sequence, intent: Intent) -> None:
 
 
 def _prepare_lengths(sequence: Sequence, intent: Intent) -> None:
-    cache = sequence.pick(intent.which, {"arrays"}, lambda part: _is_row(part) or part.rows > 1)
+    cache = sequence.pick(intent.which, {"arrays"}, lambda part: not part.vague)
     if cache is not None and avoided.lengths_needed(cache):
         lengths = [(intent.n >> 2 * row) % 4 for row in range(cache.rows)]
         sequence.step(cache, "prepare", {"lengths": lengths})
@@ -337,7 +335,7 @@ def _advance(sequence: Sequence, intent: Intent) -> None:
         sequence.step(cache, "advance", intent.n)
 
 
-_DO: dict[str, Callable[[Sequence, Intent], None]] = {
+DO: dict[str, Callable[[Sequence, Intent], None]] = {
     "update": _update,
     "decode": _decode,
     "trim": _trim,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
-from kvscenarios.caches import Arrays, Batch, BatchRotating, CacheSpec, Chunked, Rotating
+from kvimpl import LRUPromptCache, PromptTrie
+from kvscenarios.caches import Arrays, Batch, BatchRotating, CacheSpec, Chunked, Lru, Rotating, Trie
 from kvscenarios.caches import List as ListSpec
 
 BATCHES = {"batch", "batch_rotating"}
@@ -26,7 +28,9 @@ class Shadow:
 
     `held` counts tokens: the offset of one sequence, the cursor of a batch, padding included.
     `touched` says that there are buffers, `ring` that a full ring was decoded into, `announced`
-    that a prefill of unequal rows was prepared, `written` that it has come.
+    that a prefill of unequal rows was prepared, `written` that it has come. `vague` that
+    slots nobody wrote to were joined, so that nobody can tell how many rows there are. `kept` is
+    what a trie or an LRU holds; `bounded` that an LRU counts bytes, which nobody counts here.
     """
 
     name: str
@@ -46,12 +50,15 @@ class Shadow:
     slots: list[bool] = field(default_factory=list)
     children: list[Shadow] = field(default_factory=list)
     lanes: tuple[int, int] = (0, 0)
+    vague: bool = False
+    kept: Any = None
+    bounded: bool = False
 
     @classmethod
     def of(cls, name: str, spec: CacheSpec) -> Shadow:
         """A cache as a scenario declares it."""
         new = cls(name, spec.kind, spec.batch, lanes=(spec.head_dim, spec.value_head_dim))
-        if isinstance(spec, Rotating | BatchRotating):
+        if isinstance(spec, Rotating | BatchRotating | Lru):
             new.max_size = spec.max_size
         if isinstance(spec, Rotating):
             new.keep = spec.keep
@@ -59,6 +66,11 @@ class Shadow:
             new.padding = list(spec.left_padding)
         if isinstance(spec, Chunked):
             new.chunk = spec.chunk_size
+        if isinstance(spec, Lru):
+            new.bounded = spec.max_bytes is not None
+            new.kept = LRUPromptCache(spec.max_size)
+        if isinstance(spec, Trie):
+            new.kept = PromptTrie()
         if isinstance(spec, Arrays):
             new.slots = [False] * spec.size
         if isinstance(spec, ListSpec):
@@ -71,6 +83,16 @@ class Shadow:
         new.name = name
         new.children = [child.named(f"{name}.{i}") for i, child in enumerate(self.children)]
         return new
+
+    @property
+    def parts(self) -> list[Shadow]:
+        """The cache and its children."""
+        return [self, *self.children]
+
+    @property
+    def leaves(self) -> list[Shadow]:
+        """The children of a list; any other cache itself."""
+        return self.children or [self]
 
     @property
     def full(self) -> bool:
@@ -97,6 +119,11 @@ class Shadow:
         self.touched = True
         self.written = True
         self.ring = self.full and n == 1
+
+    def trim(self, n: int) -> None:
+        """Follow a trim that is possible, children included."""
+        for part in self.parts:
+            part.held -= max(0, min(n, part.held - part.start))
 
     def filter(self, rows: Sequence[int]) -> None:
         """Follow a filter: a batch that grows gives up padding that all of its rows have."""
@@ -154,6 +181,7 @@ def extended(batch: Shadow, other: Shadow) -> None:
     """Follow `batch.extend(other)`."""
     for mine, theirs in zip(batch.children, other.children, strict=True):
         extended(mine, theirs)
+    batch.vague |= other.vague or not all(batch.slots) or not all(other.slots)
     longest = max(batch.held, other.held)
     batch.padding = [
         padding + longest - part.held for part in (batch, other) for padding in part.padding

@@ -1,61 +1,68 @@
-"""Hypothesis strategies of scenarios: what is drawn is what a YAML file would say."""
+"""Hypothesis strategies of scenarios: what is drawn is what a YAML file would say.
+
+What is drawn are a few texts, each letter of which stands for an intent. A text is one choice to
+Hypothesis, however long, where a list is one for every element: that makes drawing cheap. It
+shrinks letter by letter all the same, and a letter to the plainest that will do.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from kvparity.generate import hostile, intents
+from kvparity.generate import building, functions, hostile, intents, reuse, sequence
 from kvparity.generate.sequence import Intent, Sequence
 from kvscenarios import Scenario
-from kvscenarios.steps import DEFAULT_CACHE
 
-FAMILY = "generated"
-_RUN, _RUNS = 8, 10
-"""Intents are drawn in runs, so that a list of them is long on the average, and shrinks fast."""
+_FIRST = 0x4E00
+"""Letters of one script: Hypothesis likes some others better for their looks."""
+_LETTERS = st.characters(min_codepoint=_FIRST, max_codepoint=_FIRST + intents.TABLE - 1)
+_TEXTS, _LONGEST = 10, 16
+"""Texts are a few letters long on the average, however long they may be: so there are several."""
 
-
-def scenarios(kind: str) -> st.SearchStrategy[Scenario]:
-    """Scenarios that start with caches of this kind, valid for mlx-lm from end to end."""
-    return st.sampled_from(intents.starts(kind)).flatmap(
-        lambda specs: _runs(intents.intents(specs)).map(lambda drawn: scenario(kind, specs, drawn))
-    )
-
-
-def hostile_scenarios(kind: str) -> st.SearchStrategy[Scenario]:
-    """The same with steps among them that a hardened cache must refuse."""
-    wrong = hostile.intents()
-
-    def of(specs: intents.Specs) -> st.SearchStrategy[Scenario]:
-        valid = intents.intents(specs)
-        # As many wrong ones as valid ones.
-        choices = valid + wrong * max(1, len(valid) // len(wrong))
-        return _runs(choices).map(lambda drawn: scenario(kind, specs, drawn))
-
-    return st.sampled_from(intents.starts(kind)).flatmap(of)
+_DO: dict[str, Callable[[Sequence, Intent], None]] = {
+    **sequence.DO,
+    **functions.DO,
+    **reuse.DO,
+    **hostile.DO,
+}
 
 
-def _runs(choices: tuple[Intent, ...]) -> st.SearchStrategy[list[list[Intent]]]:
-    run = st.lists(st.sampled_from(choices), max_size=_RUN)
-    return st.lists(run, max_size=_RUNS)
+class Drawn(NamedTuple):
+    """What Hypothesis drew: of what kind, which caches to start with, and the texts."""
+
+    kind: str
+    hostile: bool
+    start: int
+    texts: tuple[str, ...]
 
 
-def scenario(kind: str, specs: intents.Specs, drawn: list[list[Intent]]) -> Scenario:
+def drawn(kind: str, *, wrong: bool = False, texts: int = _TEXTS) -> st.SearchStrategy[Drawn]:
+    """What makes scenarios that start with caches of this kind, valid for mlx-lm from end to end.
+
+    With `wrong`, there are steps among them that a hardened cache must refuse.
+    """
+    start = st.integers(0, len(intents.starts(kind)) - 1)
+    several = st.tuples(*[st.text(_LETTERS, max_size=_LONGEST)] * texts)
+    return st.builds(Drawn, st.just(kind), st.just(wrong), start, several)
+
+
+def scenario(what: Drawn) -> Scenario:
     """The scenario that carries out the intents, as far as each makes sense where it stands."""
-    sequence = Sequence(specs)
-    for run in drawn:
-        for intent in run:
-            if hostile.is_hostile(intent):
-                hostile.add(sequence, intent)
+    specs = intents.starts(what.kind)[what.start]
+    valid = intents.table(what.kind, specs)
+    wrong = hostile.intents()
+    made = Sequence(specs)
+    for text in what.texts:
+        for letter in text:
+            code = ord(letter) - _FIRST
+            if what.hostile:
+                # Every other letter stands for a hostile intent.
+                code, odd = divmod(code, 2)
+                intent = wrong[code % len(wrong)] if odd else valid[code]
             else:
-                sequence.add(intent)
-    return finished(kind, specs, sequence.steps)
-
-
-def finished(kind: str, specs: intents.Specs, steps: list[dict[str, Any]]) -> Scenario:
-    """The scenario of these steps, named after what it does."""
-    one = list(specs) == [DEFAULT_CACHE]
-    caches = {"cache": specs[DEFAULT_CACHE]} if one else {"caches": dict(specs)}
-    steps = steps or [{"on": next(iter(specs)), "observe": None}]
-    return Scenario.model_validate({**caches, "steps": steps, "name": kind, "family": FAMILY})
+                intent = valid[code]
+            _DO[intent.op](made, intent)
+    return building.scenario(what.kind, specs, made.steps)

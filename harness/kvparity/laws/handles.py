@@ -1,0 +1,79 @@
+"""The law of handles: an array that was handed out never changes, whatever is done afterwards.
+
+The scenario is played by itself, every array that comes out of an operation or of a cache's state
+kept as it is beside a snapshot, and the two are held against each other at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlx.core as mx
+
+from kvoracle.face import Face, Unsupported
+from kvparity import operations
+from kvparity.laws.twins import Broken
+from kvparity.observe import array_bytes
+from kvparity.program import Op, Program
+
+
+def changed(face: Face, program: Program) -> Broken | None:
+    """The first array that was handed out and is no longer what it was."""
+    with TemporaryDirectory(prefix="kvparity-") as files:
+        handed = list(_handed(face, program, Path(files)))
+    try:
+        mx.eval([pair for *_, pair in handed])
+    except Exception:  # noqa: BLE001 - what cannot be evaluated is another check's affair
+        return None
+    for op, kind, what, (handle, snapshot) in handed:
+        if handle.shape != snapshot.shape or array_bytes(handle) != array_bytes(snapshot):
+            said = f"{what} that {program.label(op)} left was changed by a later step"
+            return Broken(kind, what.partition(" ")[2] or what, op.index, said)
+    return None
+
+
+def _handed(
+    face: Face, program: Program, files: Path
+) -> Iterator[tuple[Op, str, str, tuple[mx.array, mx.array]]]:
+    caches: dict[str, Any] = {}
+    try:
+        for name, spec in program.scenario.specs.items():
+            caches[name] = operations.make(face, spec)
+    except Exception:  # noqa: BLE001 - the implementation's, whatever it is
+        return
+    for op, given in zip(program.ops, program.inputs(), strict=True):
+        call = operations.Call(face, op, caches, given, files)
+        try:
+            result = operations.run(call)
+        except Unsupported:
+            return
+        except Exception:  # noqa: BLE001, S112 - a step that raises hands nothing out
+            continue
+        cache = None
+        with suppress(Exception):
+            cache = call.find(operations.subject_of(op) or "")
+        kind = _kind(face, cache)
+        for array in _arrays(result):
+            yield op, kind, "the returned", (array, array[...])
+        with suppress(Exception):
+            for array in _arrays(getattr(cache, "state", None)):
+                yield op, kind, "the state", (array, array[...])
+
+
+def _kind(face: Face, cache: Any) -> str:
+    try:
+        return face.kind_of(cache)
+    except Unsupported:
+        return "none"
+
+
+def _arrays(value: Any) -> Iterator[mx.array]:
+    if isinstance(value, mx.array):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _arrays(part)
