@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from kvscenarios import Scenario
 from kvscenarios.base import Model
 
-_GENERATED = "generated/"
+GENERATED = "generated/"
 WHYS = ("hardening", "upstream-bug", "by-design")
 
 
@@ -136,5 +136,5 @@ class Entry(Model):
         Which scenarios will be generated nobody knows.
         """
         for glob in self.match.scenario:
-            if not glob.startswith(_GENERATED) and not any(fnmatchcase(name, glob) for name in ids):
+            if not glob.startswith(GENERATED) and not any(fnmatchcase(name, glob) for name in ids):
                 yield glob

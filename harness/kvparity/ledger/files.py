@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from kvparity.ledger.declare import Ledger
-from kvparity.ledger.entries import Entry, Match
+from kvparity.ledger.entries import GENERATED, Entry, Match
 from kvparity.subjects import is_own
 from kvreports.model import Finding, RaisedValue, Record
 from kvscenarios import yamltree
@@ -169,7 +169,13 @@ def _drafted(
 
 
 def _globs(ids: Sequence[str], played: Sequence[str]) -> Iterator[str]:
-    """The ids, with all expansions of a scenario as one glob where all of them are among them."""
+    """The ids, with all expansions of a scenario as one glob where all of them are among them.
+
+    What was generated is shrunk anew in every run, under other names.
+    """
+    if any(name.startswith(GENERATED) for name in ids):
+        yield f"{GENERATED}*"
+    ids = [name for name in ids if not name.startswith(GENERATED)]
     for base in dict.fromkeys(name.partition("@")[0] for name in ids):
         mine = [name for name in ids if name.partition("@")[0] == base]
         every = [name for name in played if name.partition("@")[0] == base]
