@@ -49,7 +49,9 @@ def judge(
         *judge_.misses(subject, reference, typed_errors=typed_errors),
     ]
     found.sort(key=lambda finding: (finding.declared is not None, finding.index))
-    return Judgement(_verdict(found), tuple(found))
+    verdict = _verdict(found)
+    by_hand = verdict == "reference-moved" and program.scenario.traced == "hand"
+    return Judgement("hand-differs" if by_hand else verdict, tuple(found))
 
 
 class _Judge:
@@ -148,7 +150,8 @@ class _Judge:
             "handed_out": "an array that was returned here changed later",
             "handed_in": "an array that was given here was written to",
         }
-        message = promise.get(miss.fact) or f"the {side} does not meet the pinned {miss.fact}"
+        pinned = "traced" if self.program.scenario.traced == "hand" else "pinned"
+        message = promise.get(miss.fact) or f"the {side} does not meet the {pinned} {miss.fact}"
         actual = viewed(miss.actual, miss.fact, self.program.paint)
         return self.finding(
             what,

@@ -16,6 +16,7 @@ Verdict = Literal[
     "diverge",
     "refused",
     "reference-moved",
+    "hand-differs",
     "subject-moved",
     "unsupported",
     "crashed",

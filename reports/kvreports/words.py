@@ -29,6 +29,7 @@ MEANING: dict[Verdict, str] = {
     "crashed": "an implementation could not be played to the end",
     "timeout": "an implementation took too long",
     "reference-moved": "the reference no longer meets what the scenario pins",
+    "hand-differs": "the reference does not do what was traced by hand",
     "stale": "declared, but no longer diverging",
     "declared": "differs as the ledger declares",
     "unsupported": "not compared: an implementation lacks what the scenario needs",
@@ -349,7 +350,8 @@ def verdict_in_words(run: Run) -> str:
     if counts.get("unsupported", 0) == total:
         return "Nothing was compared: every scenario is unsupported."
     failing = sum(counts.get(verdict, 0) for verdict in failing_verdicts())
-    if failing and failing == counts.get("reference-moved"):
+    pinned = counts.get("reference-moved", 0) + counts.get("hand-differs", 0)
+    if failing and failing == pinned:
         return f"{reference} does not meet what {failing} of {_many(total)} pin."
     if failing:
         return f"{subject} does not conform to {reference}: {failing} of {_many(total)} fail."

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,9 @@ class Scenario(Body):
     name: ScenarioName
     about: str | None = Field(None, description="What only this scenario would catch.")
     source: str | None = Field(None, description="Where its facts come from.")
+    traced: Literal["hand"] | None = Field(
+        None, description="`hand`: a person worked its facts out, and may have erred."
+    )
 
     family: FamilyName = "unnamed"
     file: str = "<memory>"

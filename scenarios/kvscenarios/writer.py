@@ -9,8 +9,8 @@ import yaml
 from kvscenarios.model import Body, Scenario
 from kvscenarios.tokens import UNWRITTEN
 
-_ORDER = ("name", "about", "source", "cache", "caches", "steps")
-_FIELDS = {*Body.model_fields, "name", "about", "source"}
+_ORDER = ("name", "about", "source", "traced", "cache", "caches", "steps")
+_FIELDS = {*Body.model_fields, "name", "about", "source", "traced"}
 _TENSORS = {"update", "keys", "values", "set_state", "state", "to"}
 """Where a tensor stands, which is written as its tokens if there is no more to it."""
 _RUN = 4
@@ -26,11 +26,10 @@ class _Dumper(_BASE):  # type: ignore[misc]  # the base is chosen at run time
         return True
 
 
-def as_yaml(scenario: Scenario) -> str:
-    """A file that holds this scenario alone."""
-    dumped = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_FIELDS)
-    body = {key: _plain(dumped[key], key) for key in _ORDER if dumped.get(key) is not None}
-    document = {"family": scenario.family, "scenarios": [body]}
+def as_yaml(*scenarios: Scenario) -> str:
+    """A file that holds these scenarios alone: one, or several of one family."""
+    bodies = [_body(scenario) for scenario in scenarios]
+    document = {"family": scenarios[0].family, "scenarios": bodies}
     text: str = yaml.dump(
         document,
         Dumper=_Dumper,
@@ -40,6 +39,11 @@ def as_yaml(scenario: Scenario) -> str:
         default_flow_style=None,
     )
     return text
+
+
+def _body(scenario: Scenario) -> dict[str, Any]:
+    dumped = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_FIELDS)
+    return {key: _plain(dumped[key], key) for key in _ORDER if dumped.get(key) is not None}
 
 
 def _plain(value: Any, key: str) -> Any:
