@@ -165,11 +165,20 @@ def _rows(picture: Picture, *, several: bool) -> Iterator[list[Text]]:
         drawing = cache.drawing if cache is not None else Drawing()
         returned = ["returned"] if picture.outcome.differs else []
         marks = "; ".join([*returned, *drawing.differing])
-        for side in SIDES if marks else (BOTH,):
+        sides = [side for side in SIDES if cache is None or _is_there(cache.name, side, op)]
+        for side in SIDES if marks or len(sides) < len(SIDES) else (BOTH,):
             named = [cache.name if cache is not None else ""] if several else []
             texts = [_text(text) for text in (*start, *named, side)]
-            yield [*texts, *_held(cache, side), _returned(picture, side), _text(marks, "red")]
+            there = side == BOTH or side in sides
+            held = _held(cache, side) if there else [_text(text) for text in ("not there", "", "")]
+            yield [*texts, *held, _returned(picture, side), _text(marks, "red")]
             start, marks = ["", ""], ""
+
+
+def _is_there(name: str, side: str, op: OpView) -> bool:
+    """Whether this side has such a cache: where the other alone raised, it may have made none."""
+    view = {"subject": op.subject, "reference": op.reference}.get(side)
+    return view is not None and name in view.caches
 
 
 def _held(cache: CachePicture | None, side: str) -> list[Text]:

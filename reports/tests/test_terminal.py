@@ -121,6 +121,11 @@ def test_the_table_shows_sides_that_differ_one_above_the_other(case, shown) -> N
     ]
 
 
+def test_the_table_says_which_side_has_no_such_cache(case, shown) -> None:
+    rows = shown(case("missing cache"))
+    assert any("subject not there" in row for row in rows)
+
+
 def test_the_table_says_what_the_reference_did_aside(case, shown) -> None:
     rows = "\n".join(shown(case("aside")))
     assert "raised RankMismatchError" in rows
