@@ -41,7 +41,8 @@ class Checking:
             raise pytest.UsageError(f"kvparity: {error}") from None
 
     def check(self, scenario: Scenario) -> None:
-        """Play the scenario on both sides. Raises DivergenceError, and skips what is unsupported."""
+        """Play the scenario on both sides. Raises DivergenceError; skips what is unsupported."""
+        __tracebackhide__ = True
         plan = Plan(
             self.subject, self.reference, self.levels, self.ledger, whole_corpus=False, command=()
         )

@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--kvparity-{name}", metavar=metavar, help=text)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Find both sides before anything is collected. Raises UsageError."""
+    if config.getoption("kvparity"):
+        _checking(config)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a YAML file that looks like one of scenarios, where that was asked for."""
     if not parent.config.getoption("kvparity") or file_path.suffix not in {".yaml", ".yml"}:
@@ -66,7 +72,7 @@ class ScenarioItem(pytest.Item):
         self.scenario = scenario
 
     def runtest(self) -> None:
-        """Play the scenario on both sides. Raises DivergenceError; skips where one lacks what it needs."""
+        """Play the scenario on both sides. Raises DivergenceError; skips what is unsupported."""
         _checking(self.config).check(self.scenario)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
