@@ -51,7 +51,10 @@ def judge(
     found.sort(key=lambda finding: (finding.declared is not None, finding.index))
     verdict = _verdict(found)
     by_hand = verdict == "reference-moved" and program.scenario.traced == "hand"
-    return Judgement("hand-differs" if by_hand else verdict, tuple(found))
+    if not by_hand:
+        return Judgement(verdict, tuple(found))
+    found.sort(key=lambda one: (one.declared is not None, one.side != "reference", one.index))
+    return Judgement("hand-differs", tuple(found))
 
 
 class _Judge:

@@ -68,3 +68,16 @@ def table(
     word = FormatName.JSON if as_json else format_
     named = reference or "mlx-lm"
     do(tables.command, selectors or [], named, word.value, template, trace=trace, out=out)
+
+
+@app.command()
+def import_table(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table, in CSV or Markdown.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file, and print nothing.")
+    ] = None,
+) -> None:
+    """Turn a table traced by hand into a scenario that pins what it says."""
+    from kvparity.commands.import_table import command
+
+    do(command, file, out)

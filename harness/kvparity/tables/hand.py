@@ -1,0 +1,299 @@
+"""A table traced by hand, as a scenario: what each row says becomes a pinned fact.
+
+A table is CSV or Markdown with the columns of a generated one, as many as its author cares for.
+Lines `key: value` outside the table (comment lines, in CSV) say the rest: `cache` or `caches` as in
+a scenario file, `name`, `family`, `about` and `source`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+
+from kvparity.tables.columns import COLUMNS, OF_FIELD, PLACE
+from kvscenarios import Scenario, ScenarioError
+from kvscenarios.errors import Problem, nearest
+from kvscenarios.expect import Expect
+from kvscenarios.loader import MAX_FILE_BYTES, load_text
+from kvscenarios.steps import DEFAULT_CACHE, OPERATIONS, FreeStep, MakingStep
+from kvscenarios.tokens import UNWRITTEN
+
+_HEAD = re.compile(r"^[#>%\s]*(name|family|about|source|cache|caches|scenario): +(\S.*?)\s*$")
+_OPERATION = re.compile(r"^([a-z_]+)\s*:?\s*(.*)$", re.DOTALL)
+_PAIR = re.compile(r"(\w+)=(\[[^\]]*\]|\S+)\s*")
+_NAMED = re.compile(r"^(.*?)\s*\b(on|as)\s+([\w.-]+)$")
+_FACTS = {name: name for name in Expect.model_fields if name != "tokens"}
+_FACTS |= {"refused": "error", **{column: fact for fact, column in OF_FIELD.items()}}
+"""Facts by the columns that pin them."""
+_MASK_ROW = re.compile(r"[x.]+")
+_SAID = re.compile(r"^\s*(#|$)")
+_ID = re.compile(r"^[a-z0-9_-]+/\S+$")
+_CELLS = frozenset({"keys", "values", "fetched"})
+_ALIASES = {"_idx": "idx", "cursor": "idx"}
+_ABOUT_THE_ROW = frozenset({*PLACE, "cache", "operation", "tokens", "working"})
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row: the line that it stands on, the scenario that it is of, if that is said, its cells."""
+
+    line: int
+    scenario: str
+    cells: Mapping[str, str]
+
+
+@dataclass
+class _Sheet:
+    """What a file says: rows, and beside them what its scenarios are called and start with."""
+
+    columns: list[str] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
+    heads: dict[str, str] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    """What the provenance of a generated table says of each scenario's caches."""
+
+    def take(self, line: int, columns: Sequence[str], cells: Sequence[str], heading: str) -> None:
+        """Take in a row under its columns."""
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+        self.columns += [name for name in columns if name not in self.columns]
+        self.rows.append(_Row(line, row.get("scenario") or heading, row))
+
+    def hear(self, line: str) -> None:
+        """Take in a line outside the table, if it says something."""
+        said = _HEAD.match(line)
+        if said is None:
+            return
+        key, value = said.groups()
+        if key == "scenario":
+            self.known[value.split()[0]] = ""
+        elif key == "caches" and self.known and not [*self.known.values()][-1]:
+            self.known[[*self.known][-1]] = value
+        else:
+            self.heads[key] = value
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The scenarios, and the columns that hold something that no scenario can pin."""
+
+    scenarios: tuple[Scenario, ...]
+    not_pinned: tuple[str, ...]
+
+
+def imported(path: Path) -> Imported:
+    """The scenarios of a file of either kind. Raises ScenarioError with every mistake's line."""
+    text = _text(path)
+    sheet = _markdown(text) if path.suffix.lower() in {".md", ".markdown"} else _csv(text)
+    if not sheet.rows:
+        raise ScenarioError([Problem("holds no table with rows", str(path))])
+    problems = list(_wrong_columns(sheet, path))
+    if problems:
+        raise ScenarioError(problems)
+    groups: dict[str, list[_Row]] = {}
+    only = next(iter(sheet.known)) if len(sheet.known) == 1 else ""
+    for row in sheet.rows:
+        groups.setdefault(row.scenario or only, []).append(row)
+    scenarios = tuple(_scenario(name, rows, sheet, path) for name, rows in groups.items())
+    if len({scenario.family for scenario in scenarios}) > 1:
+        raise ScenarioError([Problem("scenarios of several families: a file has one", str(path))])
+    return Imported(scenarios, tuple(_not_pinned(sheet)))
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    if len(data) > MAX_FILE_BYTES:
+        raise ScenarioError([Problem(f"larger than {MAX_FILE_BYTES} bytes", str(path))])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ScenarioError([Problem("cannot be read: not UTF-8 text", str(path))]) from None
+
+
+def _csv(text: str) -> _Sheet:
+    sheet, lines, start = _Sheet(), text.splitlines(keepends=True), 0
+    while start < len(lines) and _SAID.match(lines[start]):
+        sheet.hear(lines[start])
+        start += 1
+    reader = csv.reader(StringIO("".join(lines[start:])), skipinitialspace=True)
+    columns: list[str] = []
+    last = 0
+    for cells in reader:
+        line, last = start + last + 1, reader.line_num
+        if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
+            continue
+        if columns:
+            sheet.take(line, columns, cells, "")
+        else:
+            columns = [_column(cell) for cell in cells]
+    return sheet
+
+
+def _markdown(text: str) -> _Sheet:
+    """Every table of the file; a heading such as `## rotating/mine` names their scenario."""
+    sheet, columns = _Sheet(), list[str]()
+    heading, line, cells = "", 0, None
+    before = ""
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.type == "tr_open":
+            cells, line = list[str](), (token.map or [0])[0] + 1
+        elif token.type == "inline" and cells is not None:
+            cells.append(token.content.strip("`"))
+        elif token.type == "inline" and before == "heading_open":
+            heading = token.content if _ID.match(token.content) else heading
+        elif token.type == "thead_close" and cells is not None:
+            columns, cells = [_column(cell) for cell in cells], None
+        elif token.type == "tr_close" and cells is not None and line and before != "th_close":
+            sheet.take(line, columns, cells, heading)
+            cells = None
+        before = token.type
+    for said in text.splitlines():
+        sheet.hear(said)
+    return sheet
+
+
+def _column(cell: str) -> str:
+    name = cell.strip().strip("`*").lower().replace(" ", "_")
+    return _ALIASES.get(name, name)
+
+
+def _wrong_columns(sheet: _Sheet, path: Path) -> Iterator[Problem]:
+    known = {*COLUMNS, *_FACTS}
+    for name in sheet.columns:
+        if name and name not in known:
+            yield Problem(f"unknown column {name!r}; {nearest(name, known)}", str(path))
+    if "operation" not in sheet.columns:
+        yield Problem("a table needs a column `operation`", str(path))
+
+
+def _not_pinned(sheet: _Sheet) -> Iterator[str]:
+    for name in sheet.columns:
+        held = any(row.cells.get(name) for row in sheet.rows)
+        if held and name not in _FACTS and name not in _ABOUT_THE_ROW:
+            yield name
+
+
+def _scenario(id_: str, rows: Sequence[_Row], sheet: _Sheet, path: Path) -> Scenario:
+    """One scenario of the file. Raises ScenarioError, with the lines of the table."""
+    family, _, name = id_.rpartition("/")
+    plainly = re.sub(r"[^a-z0-9_.=,-]+", "-", path.stem.lower()).strip("-._=,") or "table"
+    caches = _caches(sheet.known.get(id_), sheet, path)
+    body: dict[str, Any] = {
+        "name": sheet.heads.get("name") or name or plainly,
+        "about": sheet.heads.get("about") or f"As traced by hand in {path.name}.",
+        "source": sheet.heads.get("source") or path.name,
+        "traced": "hand",
+        **caches,
+    }
+    named = bool(set(caches.get("caches", {})) - {DEFAULT_CACHE})
+    steps: list[dict[str, Any]] = []
+    op = ""
+    for row in rows:
+        again, op = bool(op) and row.cells.get("op") == op, row.cells.get("op", "")
+        try:
+            steps.append(_step(row.cells, named=named, again=again))
+        except ValueError as error:
+            raise ScenarioError([Problem(str(error), str(path), row.line)]) from None
+    document = {"family": sheet.heads.get("family") or family or "hand"}
+    text = yaml.safe_dump({**document, "scenarios": [{**body, "steps": steps}]}, sort_keys=False)
+    return _loaded(text, path, [row.line for row in rows])
+
+
+def _loaded(text: str, path: Path, lines: Sequence[int]) -> Scenario:
+    try:
+        return load_text(text, path.name)[0]
+    except ScenarioError as error:
+        raise ScenarioError(
+            Problem(one.message, str(path), lines[one.step - 1] if one.step else None, one.scenario)
+            for one in error.problems
+        ) from None
+
+
+def _caches(said: str | None, sheet: _Sheet, path: Path) -> dict[str, Any]:
+    """What the scenario starts with."""
+    heads = {key: sheet.heads[key] for key in ("cache", "caches") if key in sheet.heads}
+    given = {"caches": said} if said else heads
+    read = {key: _yaml(text, f"`{key}`", path) for key, text in given.items()}
+    caches = read.get("caches")
+    if isinstance(caches, dict) and set(caches) == {DEFAULT_CACHE}:
+        return {"cache": caches[DEFAULT_CACHE]}
+    return {key: value for key, value in read.items() if value}
+
+
+def _yaml(text: str, what: str, path: Path) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        message = f"{what} is no YAML, such as {{kind: rotating, max_size: 8}}: {text!r}"
+        raise ScenarioError([Problem(message, str(path))]) from None
+
+
+def _step(row: Mapping[str, str], *, named: bool, again: bool) -> dict[str, Any]:
+    """A row as a step. A further row of an operation looks at another of its caches."""
+    expect = {
+        fact: _fact(fact, row[name])
+        for name, fact in _FACTS.items()
+        if row.get(name) and name in row
+    }
+    cache = row.get("cache", "")
+    if again:
+        return {"on": cache, "observe": None, "expect": expect}
+    word, args, names = _said(row)
+    step: dict[str, Any] = {word: args, **names}
+    kind = OPERATIONS[word]
+    if cache and issubclass(kind, MakingStep):
+        step.setdefault("as", cache)
+    elif cache and not issubclass(kind, FreeStep) and (named or cache != DEFAULT_CACHE):
+        step.setdefault("on", cache)
+    return {**step, "expect": expect} if expect else step
+
+
+def _said(row: Mapping[str, str]) -> tuple[str, Any, dict[str, str]]:
+    """The operation, its arguments, and the caches named behind them."""
+    match = _OPERATION.match(row.get("operation", ""))
+    if match is None:
+        raise ValueError("the row names no operation")
+    word, rest = match.groups()
+    if word not in OPERATIONS:
+        raise ValueError(f"unknown operation {word!r}; {nearest(word, OPERATIONS)}")
+    names: dict[str, str] = {}
+    while named := _NAMED.match(rest):
+        rest, key, name = named.groups()
+        names[key] = name
+    tokens = row.get("tokens", "")
+    if word in {"update", "decode", "append"}:
+        return word, _tokens(tokens or rest), names
+    pairs = _PAIR.findall(rest)
+    if pairs and not _PAIR.sub("", rest).strip():
+        return word, {key: _value(value) for key, value in pairs}, names
+    return word, _value(rest) if rest else None, names
+
+
+def _fact(fact: str, cell: str) -> Any:
+    if fact in _CELLS or fact == "tokens":
+        return _tokens(cell)
+    if fact == "mask":
+        return cell if cell in {"none", "causal"} else _MASK_ROW.findall(cell)
+    return _value(cell)
+
+
+def _tokens(cell: str) -> Any:
+    """Tokens as a person writes them: `[0, 1]`, `0 1`, `0, 1`, `0..5`, `[[0], [1]]`."""
+    cell = cell.replace("·", UNWRITTEN)
+    if "[" in cell:
+        return _value(cell)
+    return [_value(part) for part in re.split(r"[\s,]+", cell.strip()) if part]
+
+
+def _value(cell: str) -> Any:
+    try:
+        return yaml.safe_load(cell)
+    except yaml.YAMLError:
+        raise ValueError(f"cannot be read: {cell!r}") from None
