@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 from kvoracle.sources import OracleError
@@ -12,6 +14,7 @@ from kvparity.ledger import LedgerError
 from kvparity.subjects import Missing, UnknownName
 from kvparity.workers import WorkerDied
 from kvreports.runfile import RunFileError
+from kvreports.words import plain
 from kvscenarios import ScenarioError
 
 
@@ -19,6 +22,7 @@ class UsageError(ValueError):
     """A command was asked for what it cannot do."""
 
 
+_UNWRITABLE = {errno.ENOSPC, errno.EPIPE, errno.EFBIG, errno.EDQUOT, errno.EIO}
 _USAGE = (ScenarioError, LedgerError, ConfigError, UnknownName, EndsError, UsageError)
 _MISSING = (Missing, OracleError, RunFileError, WorkerDied)
 
@@ -40,9 +44,14 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror}")
         return COULD_NOT_RUN
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        _say(f"standard output: {error.strerror}")
+        # Python would try once more to write what is left, as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_RUN
     raise error
 
 
 def _say(message: str) -> None:
     for line in message.splitlines():
-        print(f"kvparity: {line}", file=sys.stderr)
+        print(f"kvparity: {plain(line)}", file=sys.stderr)

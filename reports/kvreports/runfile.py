@@ -28,12 +28,27 @@ def write(path: Path, run: Run) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a text, or bytes, so that the name holds the old content or all of the new. Raises OSError."""
+    """Write a text, or bytes, so that the name holds the old content or all of the new.
+
+    A device or a pipe is written to as it is. Raises OSError with the name, also where the disk is
+    full.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -49,7 +64,7 @@ def read(path: Path) -> Run:
         raise RunFileError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise RunFileError(f"{path}: not a run file: not UTF-8 text") from None
-    parts = [_part(path, number, line) for number, line in enumerate(text.splitlines(), 1)]
+    parts = [_part(path, number, line) for number, line in enumerate(_lines(text), 1)]
     if not parts or not isinstance(parts[0], Header):
         raise RunFileError(f"{path}: not a run file: the first line is no header")
     if not isinstance(parts[-1], Footer):
@@ -58,6 +73,11 @@ def read(path: Path) -> Run:
     if len(records) != len(parts) - 2 or len(records) != parts[-1].scenarios:
         raise RunFileError(f"{path}: damaged: the records and the footer do not agree")
     return Run(header=parts[0], records=tuple(records), footer=parts[-1])
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of the text; some characters that Python also takes for their ends are text."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _part(path: Path, number: int, line: str) -> Header | Record | Footer:

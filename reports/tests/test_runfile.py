@@ -91,3 +91,21 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         runfile.write_whole(path, "new\n" * 100_000 + "\ud800")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"index.html": "old"}
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\x0b", "\x1c"])
+def test_what_python_takes_for_an_end_of_line_is_text(
+    end: str, run_of, record_of, tmp_path: Path
+) -> None:
+    run = run_of(record_of(about=f"one{end}two"))
+    runfile.write(tmp_path / "run.jsonl", run)
+    assert runfile.read(tmp_path / "run.jsonl") == run
+
+
+def test_a_full_device_is_named_and_stays_a_device() -> None:
+    with pytest.raises(OSError, match="/dev/full") as caught:
+        runfile.write_whole(Path("/dev/full"), "text")
+    assert (caught.value.strerror, Path("/dev/full").is_file()) == (
+        "No space left on device",
+        False,
+    )

@@ -44,11 +44,11 @@ def do(command: Callable[..., int], *args: Any, **options: Any) -> None:
     """Run a command and leave with its exit code; a user's mistake is one clear message."""
     try:
         code = command(*args, **options)
+        sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told apart there
         from kvparity.mistakes import exit_code_of
 
         code = exit_code_of(error)
-    sys.stdout.flush()
     _answered.append(code)
     raise typer.Exit(code)
 
