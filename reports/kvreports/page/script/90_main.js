@@ -90,6 +90,7 @@ async function start() {
   });
   app.hidden = false;
   update();
+  performance.mark("drawn");
 }
 
 /** The scenario that the address names; else the smallest of those that fail, or the first found. */
