@@ -219,7 +219,7 @@ _WEIGHTS = {
     "lru_fetch": 4,
     "trie_add": 6,
     "trie_search": 4,
-    "trim": 3,
+    "trim": 4,
     "make_mask": 3,
     "copy": 1,
     "save": 1,
@@ -271,7 +271,7 @@ def _masks_of(sizes: list[int], bounds: tuple[int, ...], which: range) -> Iterat
     windows = sorted({1, 2, *bounds, *(bound - 1 for bound in bounds if bound > 1)})
     for window, array, at in product([None, *windows], [False, True], which):
         yield Intent("make_mask", 1, at, (window, array))
-        yield Intent("make_mask", sizes[(window or 0) % len(sizes)], at, (window, array))
+        yield Intent("make_mask", sizes[1 + (window or 0) % (len(sizes) - 1)], at, (window, array))
 
 
 def _lives(which: range) -> Iterator[Intent]:
