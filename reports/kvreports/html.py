@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from platformdirs import user_cache_path
 
 from kvreports.model import OpView, Run, Verdict
 from kvreports.overview import Entry, Group, entries, groups, link, matrix, releases
@@ -105,6 +107,7 @@ def _script() -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_PAGE),
+        bytecode_cache=_compiled(),
         autoescape=True,
         finalize=_spelled,
         undefined=StrictUndefined,
@@ -114,6 +117,17 @@ def _environment() -> Environment:
     environment.filters["shell"] = shlex.join
     environment.globals["link"] = link
     return environment
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where compiled templates are kept: compiling them costs more than drawing most pages."""
+    directory = user_cache_path("kvparity") / "templates"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    writable = os.access(directory, os.W_OK)
+    return FileSystemBytecodeCache(str(directory)) if writable else None
 
 
 def _spelled(value: Any) -> Any:
@@ -137,7 +151,7 @@ def _source(text: str) -> str:
 
 def packed(text: str) -> str:
     """A text as it stands inline on the page: gzip, then base64. The same text gives the same."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=3, mtime=0)).decode()
 
 
 def _data(run: Run, found: Sequence[Entry], ways: Sequence[Group]) -> str:
@@ -152,28 +166,32 @@ def _data(run: Run, found: Sequence[Entry], ways: Sequence[Group]) -> str:
             for name, meaning in MEANING.items()
         ],
     }
-    scenarios = ",".join(_scenario(entry) for entry in found)
+    like = {entry.key: way for way in ways for entry in way.entries}
+    scenarios = ",".join(_scenario(entry, like.get(entry.key)) for entry in found)
     return f'{json.dumps(head)[:-1]}, "scenarios": [{scenarios}]}}'
 
 
-def _scenario(entry: Entry) -> str:
+def _scenario(entry: Entry, way: Group | None) -> str:
     record = entry.record
     where = {"key": entry.key, "kinds": entry.kinds, "operations": entry.operations}
     if not record.findings:
         return f'{json.dumps(where)[:-1]}, "record": {record.model_dump_json(include=_BRIEF)}}}'
-    said = {**where, "said": [sentence(finding) for finding in record.findings]}
+    said: dict[str, object] = {**where, "said": [sentence(finding) for finding in record.findings]}
+    if way is not None:
+        said |= {"like": way.entries[0].key, "alike": len(way.entries)}
     return f'{json.dumps(said)[:-1]}, "record": {_exact(record.model_dump_json())}}}'
 
 
 def _exact(text: str) -> str:
     """The JSON with whole numbers of 16 digits and more as strings: scripts would round them."""
-    return _TOKENS.sub(_quoted, text) if _LONG.search(text) else text
+    return _TOKENS.sub(_quoted, text) if _SIXTEEN.search(text) else text
 
 
 def _quoted(token: re.Match[str]) -> str:
     return f'"{token[0]}"' if _LONG.fullmatch(token[0]) else token[0]
 
 
+_SIXTEEN = re.compile("[0-9]{16}")  # no sign, no end: this one looks through every record
 _LONG = re.compile(r"-?\d{16,}")
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?')
 

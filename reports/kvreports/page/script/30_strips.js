@@ -117,7 +117,8 @@ function bands(lines, columns, length) {
   const zones = lines.map((side) =>
     columns.map((column) => zone(side.ring, side.row, column.start, side.cells.length)),
   );
-  const told = zones.filter((row, i) => row.some(Boolean) && (i === 0 || String(row) !== String(zones[0])));
+  const different = zones.filter((row, i) => i === 0 || String(row) !== String(zones[0]));
+  const told = different.filter((row) => row.some(Boolean));
   return told.map((row) => {
     const cells = [];
     for (let at = 0; at < row.length; ) {
@@ -126,7 +127,8 @@ function bands(lines, columns, length) {
       cells.push(make("td", { class: `band ${row[at]}`, colspan: stop - at, title: ZONES[row[at]] }, row[at] === "padding" ? "pad" : row[at]));
       at = stop;
     }
-    const whose = told.length > 1 ? lines[zones.indexOf(row)].label : "";
+    const alike = zones.every((other) => String(other) === String(row));
+    const whose = alike ? "" : lines[zones.indexOf(row)].label;
     return make("tr", { class: "bands" }, make("td", { class: "corner" }, whose), cells);
   });
 }

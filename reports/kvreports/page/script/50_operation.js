@@ -13,7 +13,10 @@ function drawOperation(op, before, findings) {
     );
     parts.push(cache(name, op, mine[name], theirs[name], previous, findings, names.length));
   }
-  return operationDiffers(op) ? [parts, pins(findings)] : [pins(findings), parts];
+  const pinned = pins(findings);
+  if (!operationDiffers(op) || !pinned.length) return [pinned, parts];
+  const also = `What is pinned here does not hold either (${pinned.length})`;
+  return [parts, make("details", { class: "agrees" }, make("summary", {}, also), pinned)];
 }
 
 /** What the scenario pins here, or what had been handed out, against what was found. */

@@ -14,7 +14,7 @@ function drawScenario(page, entry, state, href, go) {
     record.about && make("p", {}, record.about),
     make("p", { class: "soft" }, record.file, record.line && `:${record.line}`, record.source && `, from ${record.source}`),
     walk(entry, state, href, go),
-    findings.length > 0 && why(entry, href),
+    findings.length > 0 && why(entry, href, page),
     findings.length > 0 && take(page, record, () => link(record, state(), href)),
   ]);
   return part;
@@ -116,7 +116,16 @@ function legend() {
   );
 }
 
-function why(entry, href) {
+/** Of failures that look alike only the smallest is explained: where that is. */
+function likeIt(entry, page) {
+  if (!entry.like || entry.alike < 2) return null;
+  const smallest = page.scenarios.find((one) => one.key === entry.like);
+  if (smallest === entry) return make("p", {}, `The smallest of ${entry.alike} that fail like this.`);
+  const link = make("a", { href: page.href(smallest.key) }, smallest.record.id);
+  return make("p", {}, `${entry.alike} scenarios fail like this. The smallest of them, with the lines that the reference ran: `, link, ".");
+}
+
+function why(entry, href, page) {
   const { findings, trace = [], eras = [] } = entry.record;
   const declared = new Map(findings.filter((f) => f.reason).map((f) => [f.declared, f]));
   const reasons = [...declared.values()].map((finding) =>
@@ -134,6 +143,7 @@ function why(entry, href) {
   if (findings.length > FINDINGS_SHOWN) list.push(make("li", {}, `and ${findings.length - FINDINGS_SHOWN} more`));
   const parts = [
     reasons,
+    likeIt(entry, page),
     findings.length > 1 && [make("h4", {}, "All that does not hold"), make("ul", {}, list)],
     trace.length > 0 && traced(trace),
     eras.length > 0 && eraTable(eras),

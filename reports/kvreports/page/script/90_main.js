@@ -48,6 +48,7 @@ async function start() {
     history.replaceState(null, "", address(next));
     update();
   };
+  page.href = (key) => address({ ...state, scenario: key, at: null });
   const form = filterBar(page, go);
   const master = make("div", { class: "master" }, make("h2", {}, "Scenarios"), form);
   const list = make("nav", { class: "list", "aria-label": "Scenarios" });
@@ -63,8 +64,7 @@ async function start() {
     showFilters(form, state, found.length, page.scenarios.length);
     const same = FILTERS.every((name) => before[name] === state[name]);
     if (shown === null || !same || entry !== shown) {
-      const href = (key) => address({ ...state, scenario: key, at: null });
-      list.replaceChildren(scenarioList(page, found, entry, href));
+      list.replaceChildren(scenarioList(page, found, entry, page.href));
       showInside(list, list.querySelector("[aria-current]"));
     }
     showDetail(entry);
