@@ -91,11 +91,11 @@ def without(path: Path, ids: Collection[str]) -> str:
     tree = _tree(path)
     entries = _entries(path, tree)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    starts = [(tree.line(("divergences", index)) or 1) - 1 for index in range(len(entries))]
-    ends = [
-        _own_end(lines, start, end)
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+    starts = [
+        _with_remarks(lines, (tree.line(("divergences", index)) or 1) - 1)
+        for index in range(len(entries))
     ]
+    ends = [*starts[1:], len(lines)]
     kept = [
         line
         for number, line in enumerate(lines)
@@ -111,11 +111,11 @@ def without(path: Path, ids: Collection[str]) -> str:
     return text
 
 
-def _own_end(lines: Sequence[str], start: int, end: int) -> int:
-    """Where an entry's own lines end: remarks before the next entry belong to that one."""
-    while end > start + 1 and end < len(lines) and lines[end - 1].lstrip().startswith("#"):
-        end -= 1
-    return end
+def _with_remarks(lines: Sequence[str], start: int) -> int:
+    """Where an entry starts, with the remarks right above it."""
+    while start > 1 and lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    return start
 
 
 def check_draft(path: Path) -> None:
