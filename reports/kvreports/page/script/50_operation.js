@@ -174,7 +174,9 @@ function facts(lines, labels) {
       make("td", {}, bad && "≠"),
     ),
   );
-  const heads = labels.map((label) => make("th", { scope: "col" }, label));
+  const both = make("th", { scope: "col", colspan: 2 }, "both");
+  const bad = lines.some((line) => line[3]);
+  const heads = bad ? labels.map((label) => make("th", { scope: "col" }, label)) : both;
   const table = make(
     "table",
     { class: "facts" },
