@@ -23,7 +23,7 @@ from rich.table import Table
 
 from kvoracle.face import CLASS_NAMES, Face
 from kvparity import subjects
-from kvparity.campaign import Arena, Round, play_round, rounds
+from kvparity.campaign import Arena, Fingerprint, Round, play_round, rounds
 from kvparity.laws import checking
 from kvparity.play import InProcess
 
@@ -53,14 +53,16 @@ def first(name: str, reference: subjects.Implementation, seed: int) -> tuple[flo
     sides, kind = arena(name, reference), kind_of(fault)
     template = Round("", 0, _ROUND, "debug", hostile=fault.glob.startswith("input"))
     began, examples = time.perf_counter(), 0
+    known: set[Fingerprint] = set()  # what the reference breaks is no finding, and found but once
     for wave in rounds([kind], seed, _EXAMPLES, template, checking.KINDS):
         for task in wave:
-            found = play_round(sides, task)
+            found = play_round(sides, task, known)
             examples += found.examples
             if found.findings:
                 took = time.perf_counter() - began
-                shrunk = play_round(sides, replace(task, profile="gate")).findings
+                shrunk = play_round(sides, replace(task, profile="gate"), known).findings
                 return took, examples, min(len(one.scenario.steps) for one in shrunk)
+            known |= set(found.failures)
     return time.perf_counter() - began, examples, 0
 
 

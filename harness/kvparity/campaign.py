@@ -209,10 +209,11 @@ def play_round(
         raise _Fails
 
     chosen = profiles.profile(task.profile, task.kind, remember=task.remember)
-    test = hypothesis.given(_strategy(task))(check)
+    # In this order: a seed takes the database away from the settings that it finds.
+    test = hypothesis.seed(task.seed)(hypothesis.given(_strategy(task))(check))
     test = hypothesis.settings(chosen, max_examples=task.examples)(test)
     with contextlib.suppress(_Fails, _OutOfTime):
-        hypothesis.seed(task.seed)(test)()
+        test()
     spent = time.perf_counter() - began
     outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())
     return outcome

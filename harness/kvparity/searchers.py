@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from functools import cache
 from multiprocessing import get_context
 from threading import Event, Lock
 from typing import Any, NamedTuple, NoReturn
+
+from hypothesis.errors import HypothesisDeprecationWarning
 
 from kvparity.campaign import Arena, Fingerprint, Outcome, Round, play_round
 from kvparity.mistakes import UsageError
@@ -138,6 +141,10 @@ def _begin(stopped: Any, cores: Any) -> None:
 
 @cache
 def _arena(subject: str, reference: str) -> Arena:
+    # A cluster's worker draws random numbers of its own beside Hypothesis, which sees that.
+    warnings.filterwarnings(
+        "ignore", "Do not use the `random` module", HypothesisDeprecationWarning
+    )
     return Arena.of(subject, reference)
 
 

@@ -14,7 +14,7 @@ from kvoracle.face import Face
 from kvparity import subjects
 from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
 from kvparity.cli import app
-from kvparity.generate import intents
+from kvparity.generate import intents, profiles
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_file
@@ -83,6 +83,24 @@ def test_of_two_failures_with_one_fingerprint_the_smaller_is_kept() -> None:
 def test_a_round_draws_the_same_from_the_same_seed() -> None:
     first, second = (play_round(own(), gate("batch", 4, seed=7)) for _ in range(2))
     assert (first.ops, first.covered) == (second.ops, second.covered)
+
+
+def test_a_failure_is_remembered_and_tried_first_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arena = with_fault("trim_returns_what_was_asked")
+    found = play_round(arena, Round("standard", 0, 25, "nightly", remember=True))
+    again = play_round(arena, Round("standard", 1, 1, "nightly", remember=True))
+    assert set(again.failures) == set(found.failures)
+    assert play_round(arena, Round("standard", 1, 1, "nightly")).failures == {}
+
+
+@pytest.mark.parametrize("name", profiles.NAMES)
+def test_a_profile_has_no_deadline_and_remembers_only_where_it_is_to(name: str) -> None:
+    plain, remembering = (profiles.profile(name, "x", remember=wish) for wish in (False, True))
+    assert (plain.deadline, plain.database) == (None, None)
+    assert (remembering.deadline, remembering.database) == (None, profiles.database("x"))
 
 
 def test_rounds_draw_as_many_examples_as_were_asked_for() -> None:

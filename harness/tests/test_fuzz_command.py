@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,15 +18,25 @@ from typer.testing import CliRunner
 
 from kvparity.cli import app
 
+ROOT = Path(__file__).parents[2]
 
-def fuzz(here: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+
+@contextmanager
+def fuzz(here: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
         [sys.executable, "-m", "kvparity", "fuzz", "--kind", "tokens", "--json", *words],
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where Hypothesis keeps what it has read in our sources, for the next process.
+        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -48,16 +60,13 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 @needs_proc
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_ends_with_what_was_found_until_then(tmp_path: Path, jobs: str) -> None:
-    process = fuzz(tmp_path, "--seconds", "600", "--jobs", jobs)
-    if jobs == "1":
+    with fuzz(tmp_path, "--seconds", "600", "--jobs", jobs) as process:
         wait_for_a_finding(tmp_path)
-    else:
-        workers_of(process)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert json.loads(out)["interrupted"] is True
-    assert err == "kvparity: interrupted: this is what was found until then\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 130, err
+        assert json.loads(out)["interrupted"] is True
+        assert err == "kvparity: interrupted: this is what was found until then\n"
 
 
 def wait_for_a_finding(here: Path) -> None:
@@ -71,12 +80,12 @@ def wait_for_a_finding(here: Path) -> None:
 
 @needs_proc
 def test_a_killed_worker_is_told_of_beside_what_was_found(tmp_path: Path) -> None:
-    process = fuzz(tmp_path, "--seconds", "600", "--jobs", "2")
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert "findings" in json.loads(out)
-    assert err.startswith("kvparity: a worker died")
+    with fuzz(tmp_path, "--seconds", "600", "--jobs", "2") as process:
+        os.kill(workers_of(process)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 3
+        assert "findings" in json.loads(out)
+        assert err.startswith("kvparity: a worker died")
 
 
 def result(*words: str) -> dict[str, object]:

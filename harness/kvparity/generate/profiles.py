@@ -7,13 +7,22 @@ deadline, and none is called unhealthy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
-from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 DATABASE = Path(".hypothesis") / "kvparity"
 """Where failing examples are remembered, a directory a kind; relative to where one works."""
+
+
+def _in_a_directory(kind: str) -> ExampleDatabase:
+    return DirectoryBasedExampleDatabase(DATABASE / kind)
+
+
+database: Callable[[str], ExampleDatabase] = _in_a_directory
+"""What remembers a kind's failing examples; put another one here to share them."""
 
 _BASE = settings(
     settings.get_profile("default"),
@@ -42,4 +51,4 @@ def profile(name: str, kind: str, *, remember: bool = False) -> settings:
     found = settings.get_profile(f"kvparity-{name}")
     if not remember:
         return found
-    return settings(found, database=DirectoryBasedExampleDatabase(DATABASE / kind))
+    return settings(found, database=database(kind))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from kvparity.generate import intents
-from kvparity.generate.strategies import Drawn, drawn
+from kvparity.generate.strategies import Drawn, drawn, numbers
 from kvparity.laws import edits, handles, rows
 from kvparity.laws.edits import Site
 from kvparity.laws.twins import Broken, Choice, Twin, broken, with_steps
@@ -69,7 +69,7 @@ _PLACES = 64
 
 def tries(kind: str) -> st.SearchStrategy[Tried]:
     """Scenarios of a kind, shorter than others, for each is played once more for every law."""
-    choice = st.builds(Choice, st.integers(0, _PLACES), st.integers(0, 7))
+    choice = st.builds(Choice, numbers(_PLACES), numbers(8))
     return st.builds(Tried, drawn(kind, wrong=True, texts=_TEXTS), choice)
 
 
