@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 SUBJECT = """
-from mlx_lm.models.cache import *
-from mlx_lm.models.cache import KVCache, RotatingKVCache, ConcatenateKVCache
+from kvoracle.load import load
+from kvoracle.sources import installed
+
+globals().update(vars(load(installed())[0]))  # mlx-lm's caches, without importing all of mlx-lm
 
 ChunkedKVCache = None
 
