@@ -28,14 +28,28 @@ from kvscenarios.tokens import UNWRITTEN
 
 _HEAD = re.compile(r"^[#>%\s]*(name|family|about|source|cache|caches|scenario): +(\S.*?)\s*$")
 _OPERATION = re.compile(r"^([a-z_]+)\s*:?\s*(.*)$", re.DOTALL)
-_PAIR = re.compile(r"(\w+)=(\[[^\]]*\]|\S+)\s*")
+_PAIR = re.compile(r"(\w+)=(\[(?:[^\[\]]|\[[^\]]*\])*\]|\S+)\s*")
 _NAMED = re.compile(r"^(.*?)\s*\b(on|as)\s+([\w.-]+)$")
 _FACTS = {name: name for name in Expect.model_fields if name != "tokens"}
 _FACTS |= {"refused": "error", **{column: fact for fact, column in OF_FIELD.items()}}
 """Facts by the columns that pin them."""
+_TOKENS = re.compile(r"[\[\]\d\s,._]*")
+_HASHED = re.compile(r"^\w+\[[\d, ]*\] [0-9a-f]{8}$")
+"""How a table shows an array that holds no tokens and is too long to write out."""
 _MASK_ROW = re.compile(r"[x.]+")
 _SAID = re.compile(r"^\s*(#|$)")
 _ID = re.compile(r"^[a-z0-9_-]+/\S+$")
+_IN_A_FILE = frozenset(name for name in OPERATIONS if name.startswith(("lru_", "trie_"))) | {
+    "set_state",
+    "from_state",
+    "set_slot",
+    "save",
+    "load",
+    "make_prompt_cache",
+    "dynamic_roll",
+}
+"""Operations whose arguments are more than a cell holds."""
+_RETURNED = frozenset({"fetched", "fetched_shape", "returned", "mask", "mask_shape", "error"})
 _CELLS = frozenset({"keys", "values", "fetched"})
 _ALIASES = {"_idx": "idx", "cursor": "idx"}
 _ABOUT_THE_ROW = frozenset({*PLACE, "cache", "operation", "tokens", "working"})
@@ -240,16 +254,20 @@ def _step(row: Mapping[str, str], *, named: bool, again: bool) -> dict[str, Any]
     expect = {
         fact: _fact(fact, row[name])
         for name, fact in _FACTS.items()
-        if row.get(name) and name in row
+        if row.get(name) and not _HASHED.match(row[name])
     }
     cache = row.get("cache", "")
     if again:
-        return {"on": cache, "observe": None, "expect": expect}
+        seen = {fact: value for fact, value in expect.items() if fact not in _RETURNED}
+        return {"on": cache, "observe": None, "expect": seen}
     word, args, names = _said(row)
+    if word == "append":
+        # What comes back is the buffer's array, which `tokens` pins.
+        expect.pop("returned", None)
     step: dict[str, Any] = {word: args, **names}
     kind = OPERATIONS[word]
     if cache and issubclass(kind, MakingStep):
-        step.setdefault("as", cache)
+        step.setdefault("as", cache.partition(".")[0])
     elif cache and not issubclass(kind, FreeStep) and (named or cache != DEFAULT_CACHE):
         step.setdefault("on", cache)
     return {**step, "expect": expect} if expect else step
@@ -263,13 +281,19 @@ def _said(row: Mapping[str, str]) -> tuple[str, Any, dict[str, str]]:
     word, rest = match.groups()
     if word not in OPERATIONS:
         raise ValueError(f"unknown operation {word!r}; {nearest(word, OPERATIONS)}")
+    if word in _IN_A_FILE:
+        raise ValueError(f"a table cannot say {word}: write a scenario file")
     names: dict[str, str] = {}
     while named := _NAMED.match(rest):
         rest, key, name = named.groups()
         names[key] = name
     tokens = row.get("tokens", "")
     if word in {"update", "decode", "append"}:
+        if not _TOKENS.fullmatch(tokens or rest):
+            raise ValueError(f"a table takes tokens alone, not {rest!r}: write a scenario file")
         return word, _tokens(tokens or rest), names
+    if word == "set_meta_state":
+        return word, [part for part in re.split(r"[\s,\[\]'\"]+", rest) if part], names
     pairs = _PAIR.findall(rest)
     if pairs and not _PAIR.sub("", rest).strip():
         return word, {key: _value(value) for key, value in pairs}, names
@@ -294,6 +318,6 @@ def _tokens(cell: str) -> Any:
 
 def _value(cell: str) -> Any:
     try:
-        return yaml.safe_load(cell)
+        return None if cell == "None" else yaml.safe_load(cell)
     except yaml.YAMLError:
         raise ValueError(f"cannot be read: {cell!r}") from None

@@ -29,7 +29,6 @@ from kvreports.model import (
 )
 from kvscenarios import Scenario
 from kvscenarios.expect import Expect
-from kvscenarios.steps import FreeStep
 from kvscenarios.steps.one import Append, Decode, Update
 from kvscenarios.tensors import TokenTensor
 
@@ -83,8 +82,8 @@ def _shown(op: Op, entry: Entry, last: dict[str, Held]) -> Iterator[str]:
     """The caches that the operation is about, with their children, and those that it changed."""
     subject = subject_of(op)
     about = [subject] if subject is not None else []
-    if not isinstance(op.step, FreeStep) and len(op.targets) > 1:
-        about = list(op.targets)
+    if isinstance(op.step.on, tuple):
+        about = list(op.step.on)
     for name, held in entry.held.items():
         named = any(name == one or name.startswith(f"{one}.") for one in about)
         if named or (name in last and last[name] != held):
