@@ -9,28 +9,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
-from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from platformdirs import user_cache_path
 
 from kvreports.model import OpView, Run, Verdict
 from kvreports.overview import Entry, Group, entries, groups, link, matrix, releases
 from kvreports.picture import Fact, bookkeeping
-from kvreports.words import MEANING, failing_verdicts, plain, sentence, verdict_in_words
+from kvreports.templates import drawn, scripts
+from kvreports.words import MEANING, failing_verdicts, sentence, verdict_in_words
 
-_PAGE = Path(__file__).parent / "page"
 _LISTED = 200
 """Scenarios of the static list that are told with their tables."""
 _WAYS = 6
@@ -62,91 +53,28 @@ class Listed:
 
 def page(run: Run) -> str:
     """The page, whole. Text from the run is escaped, and control characters are spelled out."""
-    style, script = _asset("page.css"), _script()
     order = list(MEANING)
     found = sorted(entries(run.records), key=lambda entry: order.index(entry.record.verdict))
     table, ways = matrix(found), groups(found)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            verdict=verdict_in_words(run),
-            passes=run.footer.exit_code == 0,
-            counts=[
-                (name, run.footer.counts[name]) for name in MEANING if name in run.footer.counts
-            ],
-            failing=failing_verdicts(),
-            groups=ways,
-            ways_shown=_WAYS,
-            listed=list(_listed(found)),
-            matrix=table,
-            anchors=table.anchors(found),
-            releases=releases(found),
-            options=shlex.join(_options(run)),
-            data=packed(_data(run, found, ways)),
-            style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own files
-            policy=_policy(style, script),
-        )
+    return drawn(
+        "page.html.j2",
+        scripts(),
+        run=run,
+        verdict=verdict_in_words(run),
+        passes=run.footer.exit_code == 0,
+        counts=[(name, run.footer.counts[name]) for name in MEANING if name in run.footer.counts],
+        failing=failing_verdicts(),
+        groups=ways,
+        ways_shown=_WAYS,
+        listed=list(_listed(found)),
+        matrix=table,
+        anchors=table.anchors(found),
+        releases=releases(
+            (one.record.id, link(scenario=one.key), one.record.eras) for one in found
+        ),
+        options=shlex.join(_options(run)),
+        data=packed(_data(run, found, ways)),
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return (_PAGE / name).read_text(encoding="utf-8")
-
-
-@cache
-def _script() -> str:
-    """The scripts in the order of their names, in a scope of their own."""
-    parts = (path.read_text(encoding="utf-8") for path in sorted((_PAGE / "script").glob("*.js")))
-    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_PAGE),
-        bytecode_cache=_compiled(),
-        autoescape=True,
-        finalize=_spelled,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shell"] = shlex.join
-    environment.globals["link"] = link
-    return environment
-
-
-def _compiled() -> FileSystemBytecodeCache | None:
-    """Where compiled templates are kept: compiling them costs more than drawing most pages."""
-    directory = user_cache_path("kvparity") / "templates"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    writable = os.access(directory, os.W_OK)
-    return FileSystemBytecodeCache(str(directory)) if writable else None
-
-
-def _spelled(value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return plain(value, keep="\n\t")
-    return value
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded; the style and the script on the page are named by their hashes."""
-    return (
-        f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src {_source(style)}; script-src {_source(script)}"
-    )
-
-
-def _source(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
 
 
 def packed(text: str) -> str:

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import Protocol
 from urllib.parse import quote, unquote
 
-from kvreports.model import PASSING, CacheView, Era, Finding, OpView, Record, Verdict
+from kvreports.model import PASSING, CacheView, Finding, OpView, Record, Verdict
 
 FUNCTIONS = "functions"
 """The kind of a scenario that has no cache: it asks for masks alone."""
@@ -82,7 +83,8 @@ class Releases:
     """Scenario by release. Neighbouring releases between which no scenario changes are a column."""
 
     columns: tuple[tuple[str, ...], ...]
-    rows: tuple[tuple[Entry, tuple[str, ...]], ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Of each scenario: its name, where it is on the page, a letter a column."""
 
 
 def entries(records: Iterable[Record]) -> list[Entry]:
@@ -90,7 +92,7 @@ def entries(records: Iterable[Record]) -> list[Entry]:
     found: list[Entry] = []
     taken: Counter[str] = Counter()
     for record in records:
-        key = re.sub(r"[^\w@.=,/-]+", "-", record.id)[:_KEY_LENGTH]
+        key = key_of(record.id)
         taken[key] += 1
         if taken[key] > 1:
             key = f"{key}~{taken[key]}"
@@ -102,6 +104,11 @@ def entries(records: Iterable[Record]) -> list[Entry]:
             operations = (first.op.partition(" ")[0],)
         found.append(Entry(key, record, kinds, operations))
     return found
+
+
+def key_of(name: str) -> str:
+    """A scenario's name as an address can carry it."""
+    return re.sub(r"[^\w@.=,/-]+", "-", name)[:_KEY_LENGTH]
 
 
 def _kind(record: Record, finding: Finding) -> str | None:
@@ -176,23 +183,35 @@ def _cell(operation: str, kind: str, found: Sequence[Entry]) -> Cell | None:
     )
 
 
-def releases(all_: Iterable[Entry]) -> Releases | None:
-    """The table of scenario by release; None where the run says nothing of releases."""
-    told = [entry for entry in all_ if entry.record.eras]
+class Behaviour(Protocol):
+    """Neighbouring releases that behave alike: an era of a record, or a timeline's stretch."""
+
+    @property
+    def letter(self) -> str:
+        """The same for those that behave alike."""
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The releases, oldest first."""
+
+
+def releases(all_: Iterable[tuple[str, str, Sequence[Behaviour]]]) -> Releases | None:
+    """The table of scenario by release: of names, addresses and what is known of their releases.
+
+    None where nothing is known of any.
+    """
+    told = [(name, href, eras) for name, href, eras in all_ if eras]
     if not told:
         return None
-    longest = max(
-        ([v for era in entry.record.eras for v in era.releases] for entry in told), key=len
-    )
-    starts = {era.releases[0] for entry in told for era in entry.record.eras} & set(longest)
+    longest = max(([v for era in eras for v in era.releases] for _, _, eras in told), key=len)
+    starts = {era.releases[0] for _, _, eras in told for era in eras} & set(longest)
     cuts = [0, *(at for at, release in enumerate(longest) if at and release in starts)]
     columns = tuple(tuple(longest[a:b]) for a, b in pairwise([*cuts, len(longest)]))
-    return Releases(
-        columns, tuple((entry, tuple(_letters(entry.record.eras, columns))) for entry in told)
-    )
+    rows = tuple((name, href, tuple(_letters(eras, columns))) for name, href, eras in told)
+    return Releases(columns, rows)
 
 
-def _letters(eras: Iterable[Era], columns: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def _letters(eras: Iterable[Behaviour], columns: Iterable[tuple[str, ...]]) -> Iterator[str]:
     letters = {release: era.letter for era in eras for release in era.releases}
     for column in columns:
         yield letters.get(column[0], "")

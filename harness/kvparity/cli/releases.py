@@ -37,6 +37,9 @@ def timeline(
     ] = None,
     reference: Reference = "mlx-lm",
     keyword: Keyword = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page, scenario by release, to it.")
+    ] = None,
     as_json: AsJson = False,
     _offline: Offline = False,
 ) -> None:
@@ -45,7 +48,7 @@ def timeline(
 
     if over is Over.MLX:
         do(over_mlx, scenario, keyword, reference, mlx or [], as_json=as_json)
-    do(command, scenario, keyword, first, last, as_json=as_json)
+    do(command, scenario, keyword, first, last, as_json=as_json, out=out)
 
 
 @app.command()

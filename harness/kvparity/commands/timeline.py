@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 from rich.console import Console
@@ -20,29 +21,43 @@ from kvparity.program import Program
 from kvparity.subjects import UnknownName
 from kvparity.timeline import timeline
 from kvreports import timeline_text
+from kvreports.runfile import write_whole
 from kvreports.timeline import Timeline
+from kvreports.timeline_page import page
 from kvreports.words import plain
 from kvscenarios.select import select
 
+PAGE = "timelines.html"
+
 
 def command(
-    selector: str, keyword: str | None, first: str | None, last: str | None, *, as_json: bool
+    selector: str,
+    keyword: str | None,
+    first: str | None,
+    last: str | None,
+    *,
+    as_json: bool,
+    out: Path | None = None,
 ) -> int:
-    """Play the scenario at every known release and print its timeline; of several, a line each."""
+    """Play the scenario at every known release and print its timeline; of several, a line each.
+
+    A page with all of them is written to `out`, where that is named.
+    """
     scenarios = select([selector], keyword)
     versions = between(first, last)
     if not have(versions):
         return COULD_NOT_RUN
     every = EveryRelease(versions)
-    if len(scenarios) == 1:
-        _print(every.timeline(Program(scenarios[0])), as_json=as_json)
-        return CONFORMS
     found = _watched(every, [Program(scenario) for scenario in scenarios])
-    if as_json:
+    if out is not None:
+        write_whole(out / PAGE, page(found))
+    if len(found) == 1:
+        _print(found[0], as_json=as_json)
+    elif as_json:
         print(json.dumps([json.loads(one.model_dump_json()) for one in found], indent=1))
-        return CONFORMS
-    for one in found:
-        print(f"{plain(one.id)}  {timeline_text.runs(one)}")
+    else:
+        for one in found:
+            print(f"{plain(one.id)}  {timeline_text.runs(one)}")
     return CONFORMS
 
 
