@@ -93,33 +93,30 @@ class Trial:
         for law in laws:
             if law == HOSTILE:
                 # What is to be refused is played on a copy: the law plays one step for good.
-                breach = self._of_twin(law, self._site(self._scenario, aside=True))
-            elif valid is None:
-                continue
-            elif law == HANDED_OUT:
-                breach = self._of_handles(valid.program)
-            else:
-                breach = self._of_twin(law, valid)
-            if breach is not None:
-                yield breach
+                yield from self._of_twin(law, self._site(self._scenario, aside=True))
+            elif valid is not None and law == HANDED_OUT:
+                yield from self._of_handles(valid.program)
+            elif valid is not None:
+                yield from self._of_twin(law, valid)
 
     def _site(self, scenario: Scenario, *, aside: bool = False) -> Site:
         program = Program(scenario)
         self.ops += len(program.ops)
         return Site(program, self._driver.play(program, aside=aside))
 
-    def _of_handles(self, program: Program) -> Breach | None:
+    def _of_handles(self, program: Program) -> Iterator[Breach]:
         self.said[HANDED_OUT] += 1
         self.ops += len(program.ops)
-        found = handles.changed(self._driver.face, program)
-        return None if found is None else Breach(HANDED_OUT, found, program.scenario, None)
+        for found in handles.changed(self._driver.face, program):
+            yield Breach(HANDED_OUT, found, program.scenario, None)
 
-    def _of_twin(self, law: str, site: Site) -> Breach | None:
+    def _of_twin(self, law: str, site: Site) -> Iterator[Breach]:
         twin = _TWINS[law](site, self._choice)
         if twin is None:
-            return None
+            return
         self.said[law] += 1
         same = twin.plain is site.scenario
         plain, other = site if same else self._site(twin.plain), self._site(twin.other)
         found = broken(twin, (plain.program, plain.trace), (other.program, other.trace))
-        return None if found is None else Breach(law, found, twin.other, twin.plain)
+        if found is not None:
+            yield Breach(law, found, twin.other, twin.plain)

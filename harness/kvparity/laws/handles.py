@@ -21,19 +21,24 @@ from kvparity.observe import array_bytes
 from kvparity.program import Op, Program
 
 
-def changed(face: Face, program: Program) -> Broken | None:
-    """The first array that was handed out and is no longer what it was."""
+def changed(face: Face, program: Program) -> Iterator[Broken]:
+    """The first array returned that is no longer what it was, and the first out of a state."""
     with TemporaryDirectory(prefix="kvparity-") as files:
         handed = list(_handed(face, program, Path(files)))
     try:
         mx.eval([pair for *_, pair in handed])
     except Exception:  # noqa: BLE001 - what cannot be evaluated is another check's affair
-        return None
-    for op, kind, what, (handle, snapshot) in handed:
-        if handle.shape != snapshot.shape or array_bytes(handle) != array_bytes(snapshot):
-            said = f"{what} that {program.label(op)} left was changed by a later step"
-            return Broken(kind, what.partition(" ")[2] or what, op.index, said)
-    return None
+        return
+    for wanted in ("returned", "state"):
+        for op, kind, what, (handle, snapshot) in handed:
+            if what == wanted and not _as_it_was(handle, snapshot):
+                said = f"the {what} that {program.label(op)} left was changed by a later step"
+                yield Broken(kind, what, op.index, said)
+                break
+
+
+def _as_it_was(handle: mx.array, snapshot: mx.array) -> bool:
+    return handle.shape == snapshot.shape and array_bytes(handle) == array_bytes(snapshot)
 
 
 def _handed(
@@ -58,10 +63,10 @@ def _handed(
             cache = call.find(operations.subject_of(op) or "")
         kind = _kind(face, cache)
         for array in _arrays(result):
-            yield op, kind, "the returned", (array, array[...])
+            yield op, kind, "returned", (array, array[...])
         with suppress(Exception):
             for array in _arrays(getattr(cache, "state", None)):
-                yield op, kind, "the state", (array, array[...])
+                yield op, kind, "state", (array, array[...])
 
 
 def _kind(face: Face, cache: Any) -> str:

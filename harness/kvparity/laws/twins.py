@@ -245,6 +245,8 @@ class _Look:
         if isinstance(value, Frozen) and _painted(value, value):
             rows = self.paints[which].cells(value, "values" if side == "values" else "keys")
             text = ", ".join("[" + " ".join(map(str, row)) + "]" for row in rows)
+        elif isinstance(value, Frozen) and value.dtype == "int32" and len(value.shape) == 1:
+            text = str(memoryview(value.data).cast("i").tolist())
         elif isinstance(value, Frozen):
             text = f"{value.dtype} {list(value.shape)}"
         elif isinstance(value, Raised):
