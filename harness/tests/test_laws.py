@@ -160,8 +160,8 @@ RING = "{kind: rotating, max_size: 3}"
         ("trim-and-again", "{kind: concatenate}", "[{update: 0..2}]", "[0 1 2 2]"),
         ("raised", "{kind: standard}", "[{update: [0]}, {update: {keys: {tokens: [1], heads: 3}}, "
          "expect: {error: CacheError}}, {decode: [3]}]", "the other way"),
-        ("handed-out", RING, "[{decode: 0..4}]", "was changed by a later step"),
-        ("handed-out", "{kind: standard}", "[{decode: [0]}, {decode: [1]}]", "the state that"),
+        ("handed-out", RING, "[{decode: 0..4}]", "what decode 2 returned was changed"),
+        ("handed-out", "{kind: standard}", "[{decode: [0]}, {decode: [1]}]", "the state after decode 0 was changed"),
         ("save-and-load", "{kind: batch_rotating, max_size: 3, left_padding: [0, 1]}",
          "[{decode: [0]}, {decode: [1]}]", "AttributeError"),
     ],

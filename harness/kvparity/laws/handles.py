@@ -32,8 +32,10 @@ def changed(face: Face, program: Program) -> Iterator[Broken]:
     for wanted in ("returned", "state"):
         for op, kind, what, (handle, snapshot) in handed:
             if what == wanted and not _as_it_was(handle, snapshot):
-                said = f"the {what} that {program.label(op)} left was changed by a later step"
-                yield Broken(kind, what, op.index, said)
+                where = f"what {program.label(op)} returned"
+                if what == "state":
+                    where = f"the state after {program.label(op)}"
+                yield Broken(kind, what, op.index, f"{where} was changed by a later step")
                 break
 
 
