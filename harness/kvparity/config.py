@@ -42,10 +42,11 @@ def _several(value: Any) -> Any:
 
 def _one_of(*words: str) -> Any:
     def check(value: Any) -> Any:
-        for word in _several(value):
+        several = _several(value)
+        for word in several if isinstance(several, list | tuple) else ():
             if word not in words:
                 raise ValueError(f"there is no {word!r}; {nearest(str(word), words)}")
-        return _several(value)
+        return several
 
     return BeforeValidator(check)
 

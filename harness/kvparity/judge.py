@@ -185,7 +185,7 @@ class _Judge:
         entry = None
         if what != "stop":
             field_ = facts.COMPARED_AS.get(field, field)
-            entry = self._entry(index, field_, failed=failed, **rest) or known
+            entry = self._entry(index, field_, what, failed=failed, **rest) or known
             spreads = entry is not None and (entry.spreads or what == "refused")
             if entry is not None and spreads and self.spreading is None:
                 self.spreading = index, entry
@@ -203,14 +203,20 @@ class _Judge:
             **rest,
         )
 
-    def _entry(self, index: int, field: str, *, failed: bool, **rest: Any) -> Entry | None:
-        """The entry that declares a finding, by itself or as what follows from an earlier one."""
+    def _entry(
+        self, index: int, field: str, what: str, *, failed: bool, **rest: Any
+    ) -> Entry | None:
+        """The entry that declares a finding, by itself or as what follows from an earlier one.
+
+        What a subject promises of its arrays follows from nothing.
+        """
         found = self._found(index, field, rest.get("reference"), rest.get("cache"))
         found = found._replace(subject_failed=failed)
         entry = self.ledger.declare(self.program.scenario, found)
-        if entry is None and self.spreading is not None and not failed:
+        if entry is None and self.spreading is not None and what != "promise":
             start, spreading = self.spreading
-            return spreading if index >= start else None
+            excused = not failed or spreading.why == "by-design"
+            return spreading if index >= start and excused else None
         return entry
 
     def _found(self, index: int, field: str, reference: Value, cache: str | None = None) -> Found:

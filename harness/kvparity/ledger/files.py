@@ -150,9 +150,8 @@ def _likeness(record: Record, first: Finding) -> tuple[str, str, str | None, str
     """Operation, field, kind and error by which differences are taken for one."""
     operation = first.op.split(" ", 1)[0]
     raised = first.reference.raised if isinstance(first.reference, RaisedValue) else None
-    op = next((op for op in record.ops if op.index == first.index), None)
-    held = op.subject.caches.get(first.cache or "") if op and op.subject else None
-    return operation, first.field, held.kind if held else None, raised
+    kind = record.kinds[0] if len(set(record.kinds)) == 1 else None
+    return operation, first.field, kind, raised
 
 
 def _drafted(
