@@ -211,6 +211,6 @@ def _trimmed(caches: Sequence[Any], n: int) -> bool:
 
 
 def _offset(cache: Any) -> int:
-    """Return the cache's offset, the furthest of a batch's rows."""
+    """Return the cache's offset, the furthest of a batch's rows, padding to come counting 0."""
     offset = getattr(cache, "offset", 0)
-    return int(offset.max()) if isinstance(offset, mx.array) else offset
+    return max(0, int(offset.max())) if isinstance(offset, mx.array) else offset
