@@ -30,7 +30,7 @@ from kvparity.tables.provenance import (
 )
 from kvparity.tables.rows import Row
 from kvscenarios import Scenario, ScenarioError
-from kvscenarios.loader import load_corpus, load_files
+from kvscenarios.loader import CORPUS, load_files
 from kvscenarios.select import select
 
 _EDITS = 12
@@ -115,7 +115,7 @@ def _scenario(one: Origin, path: Path, selectors: Sequence[str]) -> Scenario:
     if selectors:
         found = select(selectors)
     elif one.file == IN_CORPUS:
-        found = load_corpus()
+        found = load_files(sorted((CORPUS / one.id.partition("/")[0]).glob("*.yaml")))
     else:
         found = _load(one, path)
     for scenario in found:

@@ -36,8 +36,9 @@ def written(document: Document, template: Path | None = None) -> bytes:
     """The document in its format, or through a template, as a file holds it. Raises UsageError."""
     if template is None:
         return seal(FORMATS[document.provenance.format](document))
+    made = code.rendered(document, template).encode()
     try:
-        return seal(code.rendered(document, template).encode())
+        return seal(made)
     except ValueError:
         raise UsageError(
             f"{template}: the template has no provenance in it, or more than one: write "

@@ -1,0 +1,145 @@
+"""`kvparity table --check`: a table that holds, one that is stale, and one that somebody edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kvoracle.releases import PINNED
+from kvparity.commands import table as command
+from kvparity.mistakes import UsageError
+from kvparity.subjects import Missing
+from kvparity.tables.check import Outcome, check
+from kvparity.tables.formats import FORMATS
+from kvparity.tables.provenance import find
+
+MOVED = "chunked/slid-and-restored"
+"""A chunk that was slid and restored: since 0.32.0 the restored cache knows where it starts."""
+FILE = """
+family: mine
+scenarios:
+  - name: ring
+    cache: {kind: rotating, max_size: 4, keep: 1}
+    steps: [{decode: 0..5}, {make_mask: {n: 1, window_size: 2}}]
+"""
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mine.yaml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(name: str, scenario: str = "mine.yaml", at: str = PINNED, *, trace: bool = False) -> Path:
+    out = Path(f"table.{name}")
+    command.command([scenario], f"mlx-lm=={at}", name, None, trace=trace, out=out)
+    return out
+
+
+def test_a_table_made_at_0_31_3_that_moved_in_0_32_0(capsys: pytest.CaptureFixture[str]) -> None:
+    file = made("csv", MOVED, "0.31.3")
+    assert command.check(file, [], None, as_json=False) == 0
+    assert command.check(file, [], "mlx-lm==0.32.0", as_json=False) == 1
+    said = capsys.readouterr().out
+    assert f"{file}: made at mlx-lm==0.31.3, checked at mlx-lm==0.32.0\nstale: " in said
+    assert "edited" not in said
+
+
+def test_the_rows_that_moved_are_named_with_what_they_were_and_are() -> None:
+    outcome = check(made("markdown", MOVED, "0.31.3"), "mlx-lm==0.32.0", [])
+    assert outcome.stale
+    assert not outcome.edited
+    assert outcome.moved
+    for moved in outcome.moved:
+        assert moved.scenario == MOVED
+        assert moved.changes
+        assert all(was != now for _, was, now in moved.changes)
+
+
+def test_what_a_release_does_not_have_is_no_move() -> None:
+    # 0.31.3 has metadata as strings, and 0.32.0 has not; 0.30.0 has no nbytes.
+    file = made("json", at="0.31.3")
+    assert check(file, f"mlx-lm=={PINNED}", []).holds
+    assert check(file, "mlx-lm==0.30.0", []).holds
+
+
+def test_lines_that_moved_are_stale_though_every_value_holds() -> None:
+    outcome = check(made("csv", at="0.31.3", trace=True), f"mlx-lm=={PINNED}", [])
+    assert (outcome.holds, outcome.moved, len(outcome.lines_moved)) == (False, (), 7)
+
+
+EDITS: dict[str, Callable[[bytes], bytes]] = {
+    "a value": lambda data: data.replace(b"[0, 4, 5, 3]", b"[0, 4, 3, 5]", 1),
+    "the reference's name": lambda data: data.replace(b"reference: mlx-lm==0.32", b"reference: mlx-lm==0.31", 1),
+    "a hash of a row": lambda data: data.replace(b"row hashes: ", b"row hashes: 0", 1),
+    "a line more": lambda data: data + b"# mine\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_anywhere_is_told_from_a_stale_table(edit: str) -> None:
+    file = made("csv")
+    changed = EDITS[edit](file.read_bytes())
+    assert changed != file.read_bytes()
+    file.write_bytes(changed)
+    outcome = check(file, f"mlx-lm=={PINNED}", [])
+    assert outcome.edited
+    assert not outcome.holds
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_notices_an_edit(name: str) -> None:
+    file = made(name)
+    file.write_bytes(file.read_bytes() + b" ")
+    assert check(file, None, []).edited
+
+
+def test_the_edited_line_is_shown_beside_what_was_written() -> None:
+    file = made("csv")
+    file.write_text(file.read_text().replace("[0, 4, 5, 3]", "[0, 4, 3, 5]", 1))
+    outcome = check(file, None, [])
+    assert [line[0] for line in outcome.edits] == ["-", "+"]
+    assert not outcome.stale
+
+
+def test_other_line_ends_are_no_edit() -> None:
+    file = made("markdown")
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert check(file, None, []).holds
+
+
+def test_another_scenario_under_the_same_name_is_stale(here: Path) -> None:
+    file = made("python")
+    (here / "mine.yaml").write_text(FILE.replace("keep: 1", "keep: 2"))
+    outcome = check(file, None, [])
+    assert outcome.scenarios_changed == ("mine/ring",)
+    assert outcome.moved
+
+
+def test_a_scenario_that_is_gone_is_asked_for_by_name(here: Path) -> None:
+    file = made("swift")
+    (here / "mine.yaml").rename(here / "moved.yaml")
+    with pytest.raises(Missing, match=r"kvparity table --check table.swift FILE"):
+        check(file, None, [])
+    assert check(file, None, ["moved.yaml"]).holds
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"{}", b"\xff\xfe", b"12345678{nonsense", b"kvparity-table 1\ncommand: x\n"],
+)
+def test_a_file_that_is_no_table_is_refused(data: bytes, here: Path) -> None:
+    (here / "other").write_bytes(data)
+    with pytest.raises(UsageError, match="other: "):
+        command.check(here / "other", [], None, as_json=False)
+
+
+def test_the_page_of_the_docs_holds() -> None:
+    page = DOCS / "ring-by-hand.md"
+    assert find(page.read_bytes()).working
+    outcome: Outcome = check(page, f"mlx-lm=={PINNED}", [])
+    assert outcome.holds, outcome
