@@ -13,6 +13,7 @@ from kvreports.model import (
     CacheView,
     Finding,
     ListValue,
+    NumberArray,
     OpView,
     QuantizedArray,
     SideView,
@@ -280,7 +281,15 @@ def _grids(
 
 def _fact(name: str, left: Value, right: Value) -> Fact:
     differs = MISSING not in (left, right) and not alike(left, right)
-    return Fact(name, in_words(left, _TEXT), in_words(right, _TEXT), differs)
+    mine, theirs = in_words(left, _TEXT), in_words(right, _TEXT)
+    if differs and mine == theirs:
+        mine, theirs = f"{mine}{_digest(left)}", f"{theirs}{_digest(right)}"
+    return Fact(name, mine, theirs, differs)
+
+
+def _digest(value: Value) -> str:
+    """What tells numbers apart of which the first ones are the same."""
+    return f" sha256 {value.sha256[:12]}" if isinstance(value, NumberArray) else ""
 
 
 def _forms(name: str, left: Value, right: Value) -> Iterator[Fact]:

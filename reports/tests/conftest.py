@@ -27,7 +27,7 @@ from kvreports.model import (
     TokenArray,
 )
 
-collect_ignore = [] if os.environ.get("KVPARITY_BROWSER") else ["test_browser.py"]
+collect_ignore = [] if os.environ.get("KVPARITY_BROWSER") else ["browser"]
 """The tests in a browser are a suite of their own: `tox -e browser`."""
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e[bold]&quot;'\""
@@ -238,6 +238,13 @@ def _numbers() -> Run:
     return _parted(side(returned=mine), side(returned=theirs), found)
 
 
+def _later_numbers() -> Run:
+    """Numbers of which those that are shown are the same."""
+    mine, theirs = numbers(1.0, 2.0), numbers(1.0, 2.0, sha256="1" * 64)
+    found = finding(1, "returned", mine, theirs, level="returned")
+    return _parted(side(returned=mine), side(returned=theirs), found)
+
+
 def _crash() -> Run:
     found = finding(1, "crashed", what="stop", side="subject", message="cannot be evaluated: boom")
     theirs = side(caches={"cache": cache(range(8))})
@@ -304,6 +311,7 @@ CASES: dict[str, Callable[[], Run]] = {
     "dtype": _dtype,
     "missing cache": _missing_cache,
     "numbers": _numbers,
+    "later numbers": _later_numbers,
     "crash": _crash,
     "pinned": _pinned,
     "aside": _aside,

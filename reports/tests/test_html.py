@@ -1,6 +1,6 @@
 """The page as it stands without its scripts, read back as a browser would take it apart.
 
-What the scripts make of it is tested in a browser: `test_browser.py`.
+What the scripts make of it is tested in a browser: `browser/`.
 """
 
 from __future__ import annotations
@@ -82,6 +82,13 @@ class Page(HTMLParser):
         ("dtype", ["returned [0, 1, 2] ≠"]),
         ("missing cache", ["extra not there there ≠"]),
         ("numbers", ["returned float32 [3] 1.0, 2.0, 3.5 float32 [3] 1.0, 2.0, 3.0 ≠"]),
+        (
+            "later numbers",
+            [
+                "returned float32 [2] 1.0, 2.0 sha256 000000000000"
+                " float32 [2] 1.0, 2.0 sha256 111111111111 ≠"
+            ],
+        ),
         ("crash", ["outcome not played returned nothing ≠"]),
         ("pinned", []),
         ("aside", []),

@@ -121,9 +121,20 @@ function collect(drawn, field, left, right, options) {
     } else if (maskRows(mine) && maskRows(theirs)) {
       drawn.rest.push(grids(name, mine, theirs, options.labels));
     } else {
-      drawn.facts.push([name, words(mine), words(theirs), differs(mine, theirs)]);
+      drawn.facts.push([name, ...inWords(mine, theirs), differs(mine, theirs)]);
     }
   }
+}
+
+/** Two values in words; where these read alike and the values are not, with what tells them apart. */
+function inWords(mine, theirs) {
+  const texts = [words(mine), words(theirs)];
+  if (texts[0] !== texts[1] || !differs(mine, theirs)) return texts;
+  return [mine, theirs].map((value) => {
+    if (!isArray(value)) return JSON.stringify(value);
+    const digest = value.sha256 ? `, sha256 ${value.sha256.slice(0, 12)}` : "";
+    return `${form(value)} ${words(value)}${digest}`;
+  });
 }
 
 /** The first slot that holds the same token in other packed numbers: the digests of both. */

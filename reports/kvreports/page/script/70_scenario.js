@@ -11,6 +11,7 @@ function drawScenario(page, entry, state, href, go) {
   add(part, [
     make("h2", { id: "title", tabindex: -1 }, make("span", { class: calm ? "tag calm" : "tag" }, record.verdict), " ", record.id),
     lead(page, entry),
+    reasons(findings),
     record.about && make("p", {}, record.about),
     make("p", { class: "soft" }, record.file, record.line && `:${record.line}`, record.source && `, from ${record.source}`),
     walk(entry, state, href, go),
@@ -26,6 +27,14 @@ function lead(page, entry) {
   const cache = finding.cache && finding.cache !== "cache" && !finding.op.endsWith(` on ${finding.cache}`);
   const where = `Step ${finding.step}, ${finding.op}${cache ? `, cache ${finding.cache}` : ""}: `;
   return make("p", { class: "lead" }, make("b", {}, where), entry.said[0]);
+}
+
+/** Why the ledger declares what is declared, each entry once. */
+function reasons(findings) {
+  const declared = new Map(findings.filter((one) => one.reason).map((one) => [one.declared, one]));
+  return [...declared.values()].map((one) =>
+    make("p", { class: "note" }, make("b", {}, `Declared as ${one.declared} (${one.why}): `), one.reason),
+  );
 }
 
 /** The operation to show: the one asked for, or that of the first finding, or the last recorded. */
@@ -127,10 +136,6 @@ function likeIt(entry, page) {
 
 function why(entry, href, page) {
   const { findings, trace = [], eras = [] } = entry.record;
-  const declared = new Map(findings.filter((f) => f.reason).map((f) => [f.declared, f]));
-  const reasons = [...declared.values()].map((finding) =>
-    make("p", { class: "note" }, make("b", {}, `Declared as ${finding.declared} (${finding.why}): `), finding.reason),
-  );
   const list = findings.slice(0, FINDINGS_SHOWN).map((finding, i) =>
     make(
       "li",
@@ -142,7 +147,6 @@ function why(entry, href, page) {
   );
   if (findings.length > FINDINGS_SHOWN) list.push(make("li", {}, `and ${findings.length - FINDINGS_SHOWN} more`));
   const parts = [
-    reasons,
     likeIt(entry, page),
     findings.length > 1 && [make("h4", {}, "All that does not hold"), make("ul", {}, list)],
     trace.length > 0 && traced(trace),
