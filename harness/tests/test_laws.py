@@ -190,3 +190,14 @@ def test_a_law_that_the_subject_breaks_is_told_from_one_that_the_reference_break
     assert [len(one.about_reference) for one in told] == [0, 1]
     whose = [print_.what for one in told for print_ in one.failures]
     assert whose == [LAW, REFERENCE_LAW]
+
+
+def test_a_subject_that_is_not_hardened_is_not_asked_what_only_hardened_ones_promise() -> None:
+    theirs = implementation(f"mlx-lm=={PINNED}")
+    outcome = play_round(Arena(theirs, theirs, ()), Round("standard", 0, 4, "debug", laws=True))
+    assert outcome.findings == []
+    assert {one.fingerprint.operation for one in outcome.about_reference} <= {
+        "raised",
+        "handed-out",
+    }
+    assert outcome.about_reference

@@ -196,7 +196,15 @@ def _say_one(arena: Arena, failure: Failure, path: Path | None) -> None:
     ops = around(program, mine, theirs, index)
     names = arena.subject.name, arena.reference.name
     terminal.table(failure.scenario.id, failure.sentence, *names, ops)
-    print(f"replay     kvparity run {path}\n" if path else _as_yaml(failure))
+    if path is None:
+        print(_as_yaml(failure))
+        return
+    print(
+        f"replay     kvparity show {path}" if failure.plain else f"replay     kvparity run {path}"
+    )
+    if failure.plain is not None:
+        print(f"to come to the same as  {path.with_name(failure.plain.name)}.yaml")
+    print()
 
 
 def _as_yaml(failure: Failure) -> str:

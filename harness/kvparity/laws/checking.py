@@ -42,6 +42,8 @@ SAYS = {
     HANDED_OUT: "what was handed out never changes",
 }
 LAWS = tuple(SAYS)
+HARDENED = frozenset({HOSTILE, HANDED_OUT})
+"""The laws that only a hardened implementation promises to keep."""
 
 
 @dataclass(frozen=True)
