@@ -1,0 +1,195 @@
+"""A table traced by hand becomes a scenario, and what the person got wrong a verdict of its own."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from kvoracle.releases import PINNED
+from kvparity import ledger, subjects
+from kvparity.commands import import_table, table
+from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.observe import LEVELS
+from kvparity.record import Plan
+from kvparity.run import run
+from kvparity.tables.hand import imported
+from kvreports.model import Run
+from kvscenarios import Scenario, ScenarioError
+from kvscenarios.loader import load_file
+from kvscenarios.steps.base import Step
+from kvscenarios.writer import as_yaml
+
+RING = "# cache: {kind: rotating, max_size: 8, keep: 4}\n"
+RIGHT = (
+    RING + 'operation,tokens,keys,offset\nupdate,0..7,,8\ndecode,8,"[0, 1, 2, 3, 8, 5, 6, 7]",9\n'
+)
+WRONG = RIGHT.replace("8, 5, 6, 7]", "5, 6, 7, 8]")
+MARKDOWN = """
+What I think the ring does.
+
+cache: {kind: rotating, max_size: 8, keep: 4}
+
+| Operation | Tokens | Keys | Offset |
+|-----------|--------|------|--------|
+| update    | 0..7   |      | 8 |
+| decode    | 8      | `0 1 2 3 8 5 6 7` | 9 |
+"""
+
+
+def read(text: str, tmp_path: Path, name: str = "ring.csv") -> tuple[Scenario, ...]:
+    (tmp_path / name).write_text(text)
+    return imported(tmp_path / name).scenarios
+
+
+def held(*scenarios: Scenario, subject: str = "kvimpl") -> Run:
+    mine, theirs = subjects.resolve(subject), subjects.resolve(f"mlx-lm=={PINNED}")
+    empty = ledger.Ledger((), theirs.version)
+    return run(Plan(mine, theirs, LEVELS, empty, whole_corpus=False, command=()), scenarios)
+
+
+@pytest.mark.parametrize(("text", "name"), [(RIGHT, "ring.csv"), (MARKDOWN, "ring.md")])
+def test_csv_and_markdown_say_the_same(text: str, name: str, tmp_path: Path) -> None:
+    (scenario,) = read(text, tmp_path, name)
+    assert scenario.id == "hand/ring"
+    assert scenario.traced == "hand"
+    assert [step.op for step in scenario.steps] == ["update", "decode"]
+    facts = [step.expect.facts if step.expect else {} for step in scenario.steps]
+    assert facts == [{"offset": 8}, {"keys": ((0, 1, 2, 3, 8, 5, 6, 7),), "offset": 9}]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("operation,tokens\ndecode,3", "decode: [3]"),
+        ("operation,tokens\ndecode,3 4", "decode: [3, 4]"),
+        ("operation,tokens\nupdate,0..5", "update: 0..5"),
+        ('operation,tokens\nupdate,"[3, 1]"', "update: [3, 1]"),
+        ("operation\ndecode [3]", "decode: [3]"),
+        ("operation\ntrim 2", "trim: 2"),
+        ("operation\ntrim: 2", "trim: 2"),
+        ("operation\nmake_mask n=3 window_size=2", "make_mask: {n: 3, window_size: 2}"),
+        ("operation\nround_trip", "round_trip: {}"),
+        ("operation,keys\nobserve,0 _ 2", "keys: [0, _, 2]"),
+        ("operation,keys\nobserve,[]", "keys: []"),
+        ("operation,mask\nmake_mask 1,none", "mask: none"),
+        ("operation,mask\nmake_mask 2,x. xx", "mask: [x., xx]"),
+        ("operation,trimmable\nobserve,true", "trimmable: true"),
+        ("operation,_idx\nobserve,4", "idx: 4"),
+        ('operation,shape\nobserve,"[1, 2, 3, 4]"', "shape:"),
+        ('operation,refused,tokens\nupdate,RankMismatchError,1', "error: RankMismatchError"),
+    ],
+)  # fmt: skip
+def test_a_row_is_a_step(row: str, expected: str, tmp_path: Path) -> None:
+    (scenario,) = read(RING + row + "\n", tmp_path)
+    assert expected in as_yaml(scenario)
+
+
+def test_the_column_cache_names_the_one_acted_on_or_made(tmp_path: Path) -> None:
+    text = "# caches: {a: {kind: standard}, b: {kind: standard}}\ncache,operation,tokens\n"
+    text += 'a,update,1\nb,update,2\nrows,"merge [a, b]",\none,extract 1 on rows,\n'
+    (scenario,) = read(text, tmp_path)
+    assert [_names(step) for step in scenario.steps] == [
+        ("a", None), ("b", None), (None, "rows"), ("rows", "one"),
+    ]  # fmt: skip
+
+
+def _names(step: Step) -> tuple[object, object]:
+    return step.on, getattr(step, "as_", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (RING + "operation,kees\ntrim 1,\n", "unknown column 'kees'; did you mean 'keys'"),
+        (RING + "tokens\n1\n", "needs a column `operation`"),
+        (RING + "operation\ndecod 1\n", "ring.csv:3: unknown operation 'decod'; did you mean 'decode'"),
+        (RING + "operation,offset\ntrim 1,\ntrim 1,one\n", "ring.csv:4: .*offset.*'one'"),
+        (RING + "operation,tokens\ndecode,x\n", "ring.csv:3: a table takes tokens alone"),
+        (RING + "operation\nlru_stats\n", "ring.csv:3: a table cannot say lru_stats"),
+        (RING + "operation,tokens\nupdate,[1\n", "ring.csv:3: cannot be read"),
+        ("operation,tokens\nupdate,1\n", "no cache is called 'cache' here"),
+        ("# cache: {kind: ring}\noperation\nobserve\n", "unknown kind 'ring'"),
+        ("# cache: {kind: standard\noperation\nobserve\n", "`cache` is no YAML"),
+        (RING, "no table with rows"),
+        ("", "no table with rows"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        read(text, tmp_path)
+
+
+def test_a_trace_that_is_right_conforms(tmp_path: Path) -> None:
+    done = held(*read(RIGHT, tmp_path))
+    assert (done.records[0].verdict, done.footer.exit_code) == ("conform", CONFORMS)
+
+
+@pytest.mark.parametrize("subject", ["kvimpl", f"mlx-lm=={PINNED}"])
+def test_a_trace_that_is_wrong_is_a_disagreement_of_the_hand(subject: str, tmp_path: Path) -> None:
+    done = held(*read(WRONG, tmp_path), subject=subject)
+    (record,) = done.records
+    assert (record.verdict, done.footer.exit_code) == ("hand-differs", DIVERGES)
+    assert record.first is not None
+    assert (record.first.side, record.first.step, record.first.field) == ("reference", 2, "keys")
+
+
+FAULTY = """
+from kvimpl import *
+from kvimpl import RotatingKVCache as Right
+
+class RotatingKVCache(Right):
+    def update_and_fetch(self, keys, values):
+        super().update_and_fetch(keys, values)
+        return values, keys
+"""
+
+
+def test_a_subject_that_differs_is_a_divergence_though_the_hand_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_by_hand.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    assert (
+        held(*read(RIGHT, tmp_path), subject="python:faulty_by_hand").records[0].verdict
+        == "diverge"
+    )
+
+
+CASES = """
+family: mine
+scenarios:
+  - name: ring
+    cache: {kind: rotating, max_size: 4, keep: 1}
+    steps: [{decode: 0..5}, {trim: 0}, {update: [6, 7]}, {make_mask: {n: 1, window_size: 2}}, round_trip]
+  - name: rows
+    caches: {a: {kind: standard}, b: {kind: standard}}
+    steps:
+      - {on: a, update: [1, 2]}
+      - {on: b, update: [3]}
+      - {merge: [a, b], as: rows}
+      - {on: rows, decode: [[4], [5]]}
+      - {on: rows, make_mask: {n: 2}}
+      - {on: rows, extract: 1, as: one}
+"""
+
+
+@pytest.mark.parametrize("name", ["csv", "markdown"])
+def test_a_generated_table_can_be_read_back_and_conforms(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(CASES)
+    file = Path("mine.csv" if name == "csv" else "mine.md")
+    table.command(["mine.yaml"], f"mlx-lm=={PINNED}", name, None, trace=True, out=file)
+    assert import_table.command(file, Path("back.yaml")) == CONFORMS
+    assert "not pinned, for no scenario can: " in capsys.readouterr().err
+    scenarios = load_file(Path("back.yaml"))
+    assert [scenario.id for scenario in scenarios] == ["mine/ring", "mine/rows"]
+    assert (
+        sum(len(step.expect.facts) for one in scenarios for step in one.steps if step.expect) > 40
+    )
+    done = held(*scenarios, subject=f"mlx-lm=={PINNED}")
+    assert [record.verdict for record in done.records] == ["conform", "conform"]
