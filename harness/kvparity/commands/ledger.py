@@ -57,8 +57,8 @@ def _by_itself(entries: Iterable[Entry], ids: list[str]) -> Iterator[LedgerProbl
         if idle:
             message = f"no scenario matches {' or '.join(map(repr, idle))}"
             yield LedgerProblem(id=entry.id, why="matches-nothing", message=message)
-        if not any(map(entry.holds_at, lock.releases())):
-            message = f"no known release is {entry.when}"
+        if not any(map(entry.speaks_of, lock.releases())):
+            message = f"no known release is {', '.join(entry.when)}"
             yield LedgerProblem(id=entry.id, why="matches-nothing", message=message)
         if entry.until is not None and today > entry.until:
             message = f"declared until {entry.until}, which has passed"
@@ -111,8 +111,10 @@ def _told(entry: Entry, plan: Plan, records: Sequence[Record]) -> Iterator[str]:
     yield from (f"{key:<9} {text}" for key, text in zip(match, said, strict=True))
     if entry.spreads:
         yield "spreads   what follows from it in the same scenario is declared as well"
-    held = [one for one in sorted(lock.releases(), key=Version) if entry.holds_at(one)]
-    yield f"releases  {entry.when or 'all'}" + (f": {held[0]} ... {held[-1]}" if held else "")
+    held = [one for one in sorted(lock.releases(), key=Version) if entry.speaks_of(one)]
+    yield f"releases  {', '.join(entry.when) or 'all'}" + (
+        f": {held[0]} ... {held[-1]}" if held else ""
+    )
     if entry.until:
         yield f"until     {entry.until}"
     where = f"in {len(records)} scenarios, {plan.subject.name} against {plan.reference.name}"

@@ -79,4 +79,5 @@ class Ledger:
     def _cure(self, entry: Entry) -> str:
         if self._version is None:
             return "take the entry out"
-        return f"take the entry out, or narrow its `when`{f' ({entry.when})' if entry.when else ''}"
+        when = f" ({', '.join(entry.when)})" if entry.when else ""
+        return f"take the entry out, or narrow its `when`{when}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -18,13 +20,19 @@ WHYS = ("hardening", "upstream-bug", "by-design")
 
 
 def _release_range(text: str) -> str:
-    if not text.startswith("mlx-lm"):
-        raise ValueError(f"a range names mlx-lm, as in mlx-lm<0.32, not {text!r}")
+    name = "mlx-lm" if text.startswith("mlx-lm") else "mlx"
+    if not text.startswith(name):
+        raise ValueError(f"a range names mlx-lm or mlx, as in mlx-lm<0.32, not {text!r}")
     try:
-        SpecifierSet(text.removeprefix("mlx-lm"))
+        SpecifierSet(text.removeprefix(name))
     except InvalidSpecifier:
-        raise ValueError(f"not a release range: {text!r}; write mlx-lm<0.32") from None
+        raise ValueError(f"not a release range: {text!r}; write {name}<0.32") from None
     return text
+
+
+@cache
+def _mlx() -> str:
+    return importlib.metadata.version("mlx")
 
 
 def _not_blank(text: Any) -> Any:
@@ -99,6 +107,14 @@ def _any(words: tuple[str, ...] | None, word: str | None) -> bool:
     return words is None or word in words
 
 
+def _of_mlx_lm(text: str) -> bool:
+    return text.startswith("mlx-lm")
+
+
+def _range(text: str, name: str) -> SpecifierSet:
+    return SpecifierSet(text.removeprefix(name), prereleases=True)
+
+
 class Entry(Model):
     """One declared divergence.
 
@@ -108,7 +124,9 @@ class Entry(Model):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,79}$")]
     match: Match
-    when: Annotated[str, AfterValidator(_release_range)] | None = None
+    when: Annotated[
+        tuple[Annotated[str, AfterValidator(_release_range)], ...], BeforeValidator(_several)
+    ] = ()
     spreads: bool = False
     why: Annotated[Literal["hardening", "upstream-bug", "by-design"], BeforeValidator(_known_why)]
     reason: Annotated[str, BeforeValidator(_not_blank)]
@@ -116,11 +134,14 @@ class Entry(Model):
     until: datetime.date | None = None
 
     def holds_at(self, version: str | None) -> bool:
-        """Whether the entry speaks of this release of the reference; always where that has none."""
-        if self.when is None or version is None:
-            return True
-        releases = SpecifierSet(self.when.removeprefix("mlx-lm"), prereleases=True)
-        return releases.contains(version)
+        """Whether the entry speaks of this release of the reference, under the mlx that is here."""
+        fits = all(_range(one, "mlx").contains(_mlx()) for one in self.when if not _of_mlx_lm(one))
+        return fits and self.speaks_of(version)
+
+    def speaks_of(self, version: str | None) -> bool:
+        """Whether the entry speaks of this release, under some mlx; always where there is none."""
+        ranges = [_range(one, "mlx-lm") for one in self.when if _of_mlx_lm(one)]
+        return version is None or all(one.contains(version) for one in ranges)
 
     def concerns(self, scenario: Scenario) -> bool:
         """Whether one of the entry's globs takes in the scenario."""
