@@ -258,6 +258,7 @@ def _extend(sequence: Sequence, intent: Intent) -> None:
         and _is_batch(part)
         and _same(cache, part)
         and not part.pending
+        and not (_uncounted(cache, part) and _timed(cache, part))
         and cache.rows + part.rows <= MAX_CACHES
     ]
     if not others or avoided.extend(others[intent.n % len(others)]):
@@ -265,6 +266,15 @@ def _extend(sequence: Sequence, intent: Intent) -> None:
     other = others[intent.n % len(others)]
     extended(cache, other)
     sequence.step(cache, "extend", other.name)
+
+
+def _uncounted(*caches: Shadow) -> bool:
+    """Whether one has slots that nobody wrote to, so that it does not know its rows."""
+    return any(not all(part.slots) or part.vague for cache in caches for part in cache.parts)
+
+
+def _timed(*caches: Shadow) -> bool:
+    return any(part.timed for cache in caches for part in cache.parts)
 
 
 def _prepare_left(sequence: Sequence, intent: Intent) -> None:
@@ -326,6 +336,7 @@ def _prepare_lengths(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, {"arrays"}, lambda part: not part.vague)
     if cache is not None and avoided.lengths_needed(cache):
         lengths = [(intent.n >> 2 * row) % 4 for row in range(cache.rows)]
+        cache.timed = True
         sequence.step(cache, "prepare", {"lengths": lengths})
 
 

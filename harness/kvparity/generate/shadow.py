@@ -28,9 +28,10 @@ class Shadow:
 
     `held` counts tokens: the offset of one sequence, the cursor of a batch, padding included.
     `touched` says that there are buffers, `ring` that a full ring was decoded into, `announced`
-    that a prefill of unequal rows was prepared, `written` that it has come. `vague` that
-    slots nobody wrote to were joined, so that nobody can tell how many rows there are. `kept` is
-    what a trie or an LRU holds; `bounded` that an LRU counts bytes, which nobody counts here.
+    that a prefill of unequal rows was prepared, `written` that it has come. `vague` says that slots
+    nobody wrote to were joined, so that nobody can tell how many rows there are, `timed` that
+    lengths of rows were said. `kept` is what a trie or an LRU holds; `bounded` that an LRU counts
+    bytes, which nobody counts here.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Shadow:
     children: list[Shadow] = field(default_factory=list)
     lanes: tuple[int, int] = (0, 0)
     vague: bool = False
+    timed: bool = False
     kept: Any = None
     bounded: bool = False
 
@@ -73,6 +75,7 @@ class Shadow:
             new.kept = PromptTrie()
         if isinstance(spec, Arrays):
             new.slots = [False] * spec.size
+            new.timed = spec.left_padding is not None
         if isinstance(spec, ListSpec):
             new.children = [cls.of(f"{name}.{i}", part) for i, part in enumerate(spec.caches)]
         return new
@@ -145,6 +148,7 @@ class Shadow:
             pairs = zip(self.padding, self.announced, strict=True)
             self.padding = [left + right for left, right in pairs]
         self.announced = None
+        self.timed = False
 
 
 def merged(name: str, parts: Sequence[Shadow]) -> Shadow:
@@ -181,6 +185,7 @@ def extended(batch: Shadow, other: Shadow) -> None:
     """Follow `batch.extend(other)`."""
     for mine, theirs in zip(batch.children, other.children, strict=True):
         extended(mine, theirs)
+    batch.timed |= other.timed
     batch.vague |= other.vague or not all(batch.slots) or not all(other.slots)
     longest = max(batch.held, other.held)
     batch.padding = [

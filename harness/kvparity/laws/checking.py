@@ -63,8 +63,8 @@ class Tried(NamedTuple):
     choice: Choice
 
 
-KINDS = tuple(kind for kind in intents.KINDS if kind not in {"trie", "masks", "prompt"})
-"""The kinds that laws say something of."""
+KINDS = tuple(kind for kind in intents.KINDS if kind not in {"trie", "lru", "masks", "prompt"})
+"""The kinds that laws say something of: what an LRU evicts follows from the bytes of buffers."""
 _TEXTS = 4
 _PLACES = 64
 
