@@ -11,7 +11,7 @@ import mlx.core as mx
 import pandas as pd
 import pytest
 
-from kvoracle.releases import PINNED
+from kvoracle.releases import PINNED, release
 from kvparity import subjects, tables
 from kvparity.commands import table as command
 from kvparity.facts import misses
@@ -260,9 +260,9 @@ def test_the_working_is_that_of_a_person(reference: subjects.Implementation) -> 
     )
 
 
-@pytest.mark.parametrize("release", ["0.31.3", PINNED])
-def test_lines_are_those_of_the_release(release: str) -> None:
-    played = subjects.resolve(f"mlx-lm=={release}")
+@pytest.mark.parametrize("version", ["0.31.3", PINNED])
+def test_lines_are_those_of_the_release(version: str) -> None:
+    played = subjects.resolve(f"mlx-lm=={version}")
     source = played.face.cache.__loader__._source.decode().splitlines()
     for line in lines_at(played.face, Program(RING_HERE), 9):
         assert line.source.split(" = ")[0].split("(")[0] in source[line.number - 1]
@@ -385,3 +385,23 @@ def test_the_python_tests_need_only_mlx_lm_and_see_a_fault(
     assert done.returncode == code, done.stderr
     assert "imports of ours: []" in done.stdout
     assert ("10. update [9, 10]: keys returned" in done.stderr) is bool(code)
+
+
+def test_a_commit_is_traced_by_its_own_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "clone" / "mlx_lm" / "models"
+    models.mkdir(parents=True)
+    sources = release(PINNED)
+    (models / "base.py").write_bytes(sources.base)
+    (models / "cache.py").write_bytes(b"# a line more than the release has\n" + sources.cache)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *words], cwd=tmp_path / "clone", check=True)
+    monkeypatch.setenv(subjects.REPO, str(tmp_path / "clone"))
+    played = subjects.resolve("mlx-lm@HEAD")
+    numbers = [line.number for line in lines_at(played.face, Program(RING_HERE), 8)]
+    theirs = [
+        line.number for line in lines_at(subjects.resolve(REFERENCE).face, Program(RING_HERE), 8)
+    ]
+    assert numbers == [number + 1 for number in theirs]
