@@ -51,6 +51,9 @@ def gate(
         Path | None,
         typer.Option(metavar="FILE", help="kvparity.toml, or a pyproject.toml, by default here."),
     ] = None,
+    output: Annotated[
+        list[FormName] | None, typer.Option(help="Write this beside the run file; repeatable.")
+    ] = None,
     ledger: LedgerFile = None,
     write_ledger: Annotated[
         Path | None,
@@ -73,6 +76,7 @@ def gate(
         "levels": [name.value for name in level or ()],
         "kinds": kind,
         "examples": examples,
+        "outputs": [name.value for name in output or ()],
         "ledger": ledger,
         "jobs": jobs,
         "out": out,
