@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any
 
 import executing
@@ -181,13 +182,21 @@ class Words:
 
 def _value(node: ast.expr, names: dict[str, Any], local: Mapping[str, Any]) -> Any:
     """The value of what only reads; a value that cannot be shown where there is none."""
-    if not all(isinstance(part, _PURE) for part in ast.walk(node)):
+    code = _code(node)
+    if code is None:
         return _UNKNOWN
-    text = ast.unparse(node)
     try:
-        return eval(text, names, dict(local))  # noqa: S307 - the reference's own words
+        return eval(code, names, dict(local))  # noqa: S307 - the reference's own words
     except Exception:  # noqa: BLE001 - a name that has no value yet, or no such attribute
         return _UNKNOWN
+
+
+@cache
+def _code(node: ast.expr) -> CodeType | None:
+    """The expression compiled, if all it does is read; a target is read as well."""
+    if not all(isinstance(part, _PURE) for part in ast.walk(node)):
+        return None
+    return compile(ast.unparse(node), "<read>", "eval")
 
 
 def _within(body: list[ast.stmt], line: int) -> bool:

@@ -15,10 +15,11 @@ from kvparity.mistakes import UsageError
 from kvparity.tables import check as checking
 from kvparity.tables.document import document
 from kvparity.tables.formats import BINARY, OWN, written
-from kvparity.tables.made import make
+from kvparity.tables.made import Table, make
 from kvparity.tables.provenance import NotATable
 from kvreports.runfile import write_whole
 from kvreports.words import plain
+from kvscenarios import Scenario
 from kvscenarios.select import select
 
 
@@ -39,7 +40,7 @@ def command(
     if not selectors:
         raise UsageError("name a scenario, such as rotating/ring-then-prefill; or --check a FILE")
     played = subjects.resolve(reference)
-    tables = make(select(selectors), played, trace=trace)
+    tables = list(_made(select(selectors), played, trace=trace))
     typed = shlex.join(["kvparity", *sys.argv[1:]])
     data = written(document(tables, played, typed, format_, working=trace), template)
     if out is None:
@@ -48,6 +49,25 @@ def command(
         write_whole(out, data)
         print(f"wrote {out}", file=sys.stderr)
     return CONFORMS
+
+
+def _made(
+    scenarios: Sequence[Scenario], played: subjects.Implementation, *, trace: bool
+) -> Iterator[Table]:
+    """The tables; of several scenarios, those that the reference cannot play are left out.
+
+    Raises Missing where it can play none of them.
+    """
+    left_out = []
+    for scenario in scenarios:
+        try:
+            yield from make([scenario], played, trace=trace)
+        except subjects.Missing as fact:
+            left_out.append(str(fact))
+    if len(left_out) == len(scenarios):
+        raise subjects.Missing("\n".join(left_out[:5]))
+    for said in left_out:
+        print(f"left out: {plain(said)}", file=sys.stderr)
 
 
 def check(path: Path, selectors: Sequence[str], reference: str | None, *, as_json: bool) -> int:
