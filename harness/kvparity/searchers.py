@@ -15,7 +15,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Process
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
-from threading import Event, Lock
+from threading import Event, Lock, current_thread, main_thread
 from typing import Any, NamedTuple, NoReturn
 
 from hypothesis.errors import HypothesisDeprecationWarning
@@ -63,10 +63,30 @@ def processes(jobs: int, subject: str, reference: str) -> Iterator[Searcher]:
         cores.put(core)
     pool = ProcessPoolExecutor(jobs, spawn, _begin, (stopped, cores))
     try:
+        with _deaf_to_interruptions():
+            for _ in range(jobs):
+                pool.submit(_nothing)  # each has one more worker started
         yield Searcher(_played_by(pool, subject, reference), stopped.set)
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_interruptions() -> Iterator[None]:
+    """Processes started meanwhile ignore Ctrl-C from their first moment on."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _nothing() -> None:
+    """What a worker is started for."""
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def fuzz(here: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a group, which Ctrl-C on a terminal goes to
         # Where Hypothesis keeps what it has read in our sources, for the next process.
         env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},
     )
@@ -62,7 +63,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 def test_ctrl_c_ends_with_what_was_found_until_then(tmp_path: Path, jobs: str) -> None:
     with fuzz(tmp_path, "--seconds", "600", "--jobs", jobs) as process:
         wait_for_a_finding(tmp_path)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=100)
         assert process.returncode == 130, err
         assert json.loads(out)["interrupted"] is True
