@@ -125,3 +125,15 @@ def test_copying_works_where_the_clipboard_is_forbidden(drawn, told):
     tab.get_by_role("button", name="Copy YAML").click()
     tab.get_by_role("button", name="Copied").wait_for()
     assert tab.evaluate("navigator.clipboard.readText()").startswith("family: ring")
+
+
+def test_what_is_open_at_the_start_is_in_sight_in_the_list_however_long_that_is(
+    drawn, case, run_of
+):
+    failing = case("ring order").records[0]
+    records = [failing.model_copy(update={"id": f"ring/s{i}", "ops_total": 9}) for i in range(300)]
+    records[250] = records[250].model_copy(update={"ops_total": 1})
+    tab = drawn(run_of(*records), viewport={"width": 1280, "height": 900})
+    chosen, list_ = tab.locator(".list [aria-current]"), tab.locator(".list")
+    assert chosen.inner_text().splitlines()[1] == "ring/s250"
+    assert abs(chosen.bounding_box()["y"] - list_.bounding_box()["y"]) < 10

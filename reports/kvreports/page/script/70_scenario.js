@@ -62,11 +62,13 @@ function walk(entry, state, href, go) {
     const inSide = focused && focused.closest(".side");
     whole.replaceChildren(side);
     if (chosen) add(whole, [stage(record, chosen, go, entry)]);
+    if (whole.isConnected) showInside(side.querySelector(".steps"), side.querySelector("[aria-current]"));
     if (inSide) whole.querySelector(".side [aria-current]")?.focus();
     else if (name) [...whole.querySelectorAll(".moves button")].find((one) => one.ariaLabel === name)?.focus();
   };
   whole.addEventListener("step", redraw);
   redraw();
+  requestAnimationFrame(() => showInside(whole.querySelector(".steps"), whole.querySelector(".side [aria-current]")));
   return whole;
 }
 

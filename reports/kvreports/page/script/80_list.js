@@ -63,7 +63,7 @@ function showFilters(form, state, found, all) {
 
 function scenarioList(page, found, chosen, href, limit = LISTED) {
   const at = found.indexOf(chosen);
-  const shown = Math.max(limit, at + 1);
+  const shown = Math.max(limit, at + 50); // some behind the chosen one, for it to stand on top
   const items = found.slice(0, shown).map((entry) => scenarioItem(page, entry, entry === chosen, href));
   const list = make("ul", { class: "scenarios" }, items);
   if (found.length > shown) {

@@ -2,13 +2,14 @@
 
 const EMPTY = { scenario: "", at: null, verdict: "", kind: "", op: "", level: "", q: "" };
 
-document.documentElement.classList.add("scripted");
 document.addEventListener("DOMContentLoaded", () => start().catch(giveUp));
 
-/** Without what the scripts need (an old browser, a damaged file) the static list stays. */
+/** Without what the scripts need (an old browser, a damaged file) the list stands in as it would
+ * without scripts: the page's own markup, in which all text of the run is escaped. */
 function giveUp(error) {
-  document.documentElement.classList.remove("scripted");
   document.getElementById("app").hidden = true;
+  const list = document.getElementById("list");
+  list.innerHTML = list.querySelector("noscript").textContent;
   console.error(error);
 }
 
