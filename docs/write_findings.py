@@ -67,7 +67,7 @@ def own_trace(program: Program) -> Trace:
 def declared(program: Program, entry: ledger.Entry, version: str) -> Finding | None:
     """What the entry declares in the scenario at a release, the first if there is more."""
     theirs = implementation(version).driver.play(program, aside=True)
-    known = ledger.Ledger([entry.model_copy(update={"when": None})], None)
+    known = ledger.Ledger([entry.model_copy(update={"when": ()})], None)
     found = judge(
         program, own_trace(program), theirs, levels=LEVELS, typed_errors=True, ledger=known
     )
