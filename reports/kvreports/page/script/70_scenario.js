@@ -133,7 +133,8 @@ function likeIt(entry, page) {
   const smallest = page.scenarios.find((one) => one.key === entry.like);
   if (smallest === entry) return make("p", {}, `The smallest of ${entry.alike} that fail like this.`);
   const link = make("a", { href: page.href(smallest.key) }, smallest.record.id);
-  return make("p", {}, `${entry.alike} scenarios fail like this. The smallest of them, with the lines that the reference ran: `, link, ".");
+  const lines = (smallest.record.trace || []).length ? ", with the lines that the reference ran" : "";
+  return make("p", {}, `${entry.alike} scenarios fail like this. The smallest of them${lines}: `, link, ".");
 }
 
 function why(entry, href, page) {
