@@ -95,6 +95,13 @@ def test_the_column_cache_names_the_one_acted_on_or_made(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
+def test_a_trim_of_all_layers_is_of_all_though_its_row_names_one(tmp_path: Path) -> None:
+    caches = "# caches: {pair: {kind: list, caches: [{kind: standard}, {kind: standard}]}}\n"
+    row = "operation,cache\ntrim_prompt_cache 2,pair.0\n"
+    (scenario,) = read(caches + row, tmp_path)
+    assert scenario.steps[0].targets == ("pair",)
+
+
 def _names(step: Step) -> tuple[object, object]:
     return step.on, getattr(step, "as_", None)
 

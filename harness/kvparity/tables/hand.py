@@ -49,6 +49,8 @@ _IN_A_FILE = frozenset(name for name in OPERATIONS if name.startswith(("lru_", "
     "dynamic_roll",
 }
 """Operations whose arguments are more than a cell holds."""
+_OF_ALL_LAYERS = frozenset({"trim_prompt_cache", "can_trim_prompt_cache"})
+"""Operations whose rows name a layer each, and which act on all of them."""
 _RETURNED = frozenset({"fetched", "fetched_shape", "returned", "mask", "mask_shape", "error"})
 _CELLS = frozenset({"keys", "values", "fetched"})
 _ALIASES = {"_idx": "idx", "cursor": "idx"}
@@ -269,7 +271,7 @@ def _step(row: Mapping[str, str], *, named: bool, again: bool) -> dict[str, Any]
     if cache and issubclass(kind, MakingStep):
         step.setdefault("as", cache.partition(".")[0])
     elif cache and not issubclass(kind, FreeStep) and (named or cache != DEFAULT_CACHE):
-        step.setdefault("on", cache)
+        step.setdefault("on", cache.partition(".")[0] if word in _OF_ALL_LAYERS else cache)
     return {**step, "expect": expect} if expect else step
 
 
