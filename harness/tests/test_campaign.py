@@ -59,7 +59,7 @@ def test_kvimpl_differs_from_mlx_lm_in_nothing_undeclared(kind: str, hostile: bo
 
 
 def test_what_is_known_is_passed_over() -> None:
-    arena, task = with_fault("trim_returns_what_was_asked"), Round("standard", 0, 10, "debug")
+    arena, task = with_fault("trim_returns_what_was_asked"), Round("standard", 0, 25, "debug")
     first = play_round(arena, task)
     again = play_round(arena, task, known=set(first.failures))
     assert (len(first.failures), len(again.failures)) == (1, 0)

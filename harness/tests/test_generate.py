@@ -72,7 +72,7 @@ OPERATIONS = {
 }
 
 
-RARE = {"list", "arrays", "lru"}
+RARE = {"list", "arrays", "lru", "batch", "batch_rotating"}
 """Kinds with operations that need several others before them."""
 
 

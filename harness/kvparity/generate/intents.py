@@ -220,7 +220,7 @@ _WEIGHTS = {
     "trie_add": 6,
     "trie_search": 4,
     "trim": 4,
-    "make_mask": 3,
+    "make_mask": 4,
     "copy": 1,
     "save": 1,
     "materialize": 1,
@@ -269,9 +269,10 @@ def _trims(sizes: list[int], which: range) -> Iterator[Intent]:
 
 def _masks_of(sizes: list[int], bounds: tuple[int, ...], which: range) -> Iterator[Intent]:
     windows = sorted({1, 2, *bounds, *(bound - 1 for bound in bounds if bound > 1)})
-    for window, array, at in product([None, *windows], [False, True], which):
+    for window, array, at in product([None, "held", *windows], [False, True], which):
+        several = sizes[1 + (window if isinstance(window, int) else 0) % (len(sizes) - 1)]
         yield Intent("make_mask", 1, at, (window, array))
-        yield Intent("make_mask", sizes[1 + (window or 0) % (len(sizes) - 1)], at, (window, array))
+        yield Intent("make_mask", several, at, (window, array))
 
 
 def _lives(which: range) -> Iterator[Intent]:

@@ -111,6 +111,8 @@ def _make_mask(sequence: Sequence, intent: Intent) -> None:
     if cache is None:
         return
     window, array = intent.how
+    if window == "held":  # as wide as what is there: one more is where it begins to matter
+        window = max(1, cache.held)
     arguments: dict[str, Any] = {"n": intent.n}
     if cache.kind != "arrays":
         arguments |= {"window_size": window} if window is not None else {}
