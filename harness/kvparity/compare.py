@@ -109,6 +109,7 @@ def _pairs(subject: Any, reference: Any) -> Iterator[tuple[Any, Any]]:
 
 
 _AXES = {4: ("row", "head", "slot", "lane"), 2: ("query", "key"), 1: ("key",)}
+_MASK_OF_A_BATCH = ("row", "head", "query", "key")
 
 
 def _place(mine: Any, theirs: Any) -> dict[str, int]:
@@ -119,6 +120,8 @@ def _place(mine: Any, theirs: Any) -> dict[str, int]:
     at = next(i for i, (x, y) in enumerate(zip(mine.data, theirs.data, strict=True)) if x != y)
     element = at // _BYTES.get(mine.dtype, 1)
     place: dict[str, int] = {}
-    for axis, length in zip(reversed(_AXES[len(mine.shape)]), reversed(mine.shape), strict=True):
+    batch_mask = mine.dtype == "bool" and len(mine.shape) == 4
+    axes = _MASK_OF_A_BATCH if batch_mask else _AXES[len(mine.shape)]
+    for axis, length in zip(reversed(axes), reversed(mine.shape), strict=True):
         element, place[axis] = divmod(element, length)
     return dict(reversed(place.items()))
