@@ -222,7 +222,7 @@ _WEIGHTS = {
     "trim": 4,
     "make_mask": 4,
     "copy": 1,
-    "save": 1,
+    "save": 3,
     "materialize": 1,
 }
 """How often an operation is drawn among others: 2 is the usual weight."""
