@@ -184,7 +184,7 @@ def test_a_law_that_the_subject_breaks_is_told_from_one_that_the_reference_break
     faulty = subjects.Implementation(
         "wrong", None, "planted", {}, InProcess(Face("wrong", planted.module(wrong)))
     )
-    task = Round("standard", 1, 8, "debug", laws=True)
+    task = Round("standard", 1, 25, "debug", laws=True)
     told = [play_round(Arena(*sides, ()), task) for sides in ((faulty, own), (own, faulty))]
     assert [len(one.findings) for one in told] == [1, 0]
     assert [len(one.about_reference) for one in told] == [0, 1]
