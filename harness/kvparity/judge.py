@@ -96,8 +96,9 @@ class _Judge:
         mine = {(miss.index, miss.fact): miss for miss in missed(subject, errors=typed_errors)}
         theirs = {(miss.index, miss.fact): miss for miss in missed(reference, errors=False)}
         alike = {at for at in mine.keys() & theirs if same(mine[at].actual, theirs[at].actual)}
-        known = self._known(reference, theirs.values())
-        past = alike - known.keys() if self._is_ours() and self.ledger.of_the_past else set()
+        known = self._known(reference, theirs.values()) if theirs else {}
+        of_the_past = alike and self.ledger.of_the_past and self._is_ours()
+        past = alike - known.keys() if of_the_past else set()
         for side, misses in (("subject", mine), ("reference", theirs)):
             for at in sorted(misses.keys() - past):
                 entry = known.get(at) if side == "reference" or at in alike else None

@@ -221,7 +221,8 @@ class Observer:
             values = self._pair(cache) if survey.holds and not passing else []
             for get in survey.getters:
                 value = get(cache)
-                values.append(value if type(value) in _SCALARS else snapshot(value))
+                plain = type(value) in _SCALARS or get is _buffer_shape
+                values.append(value if plain else snapshot(value))
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
             passing = False

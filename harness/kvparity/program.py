@@ -60,7 +60,7 @@ class _Tensor:
         """The array's type: its own, or the cache's."""
         return self.spec.dtype or self.layout.dtype
 
-    @property
+    @cached_property
     def lanes(self) -> tuple[int, int, int]:
         """(batch, heads, lanes): the cache's, but for what the spec says itself."""
         if isinstance(self.spec, ShapedTensor):
@@ -130,10 +130,11 @@ class Program:
 
         What one side writes to a handle, no other side sees.
         """
-        return [tuple([array[...] for array in arrays]) for arrays in self._painted]
+        return [tuple([array[...] for array in arrays]) for arrays in self.painted]
 
     @cached_property
-    def _painted(self) -> list[tuple[mx.array, ...]]:
+    def painted(self) -> list[tuple[mx.array, ...]]:
+        """The arrays as they were painted, which nobody is given."""
         painted: list[tuple[mx.array, ...]] = []
         for step, tensors in zip(self.scenario.steps, self._tensors, strict=True):
             count = len(step.decode[0]) if isinstance(step, Decode) else 1

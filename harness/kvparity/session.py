@@ -43,7 +43,6 @@ class Session:
         self.restored: set[str] = set()
         self.stop: Stop | None = None
         self.inputs = program.inputs()
-        self.kept = [tuple([array[...] for array in given]) for given in self.inputs]
 
     def run(self) -> None:
         """Make the caches and do the operations; little is evaluated yet."""
@@ -61,7 +60,7 @@ class Session:
         """What is still to be evaluated."""
         looked_at: list[Any] = [self.observer.pending]
         if self.face.typed_errors:
-            looked_at += [self.inputs, self.kept, [result for _, result in self.handed_out]]
+            looked_at += [self.inputs, [result for _, result in self.handed_out]]
         return looked_at
 
     def trace(self) -> Trace:
@@ -188,8 +187,9 @@ class Session:
         for index, later in now:
             if later != self.entries[index].returned:
                 self.entries[index].later = later
-        mx.eval(self.inputs, self.kept)
-        for entry, given, before in zip(self.entries, self.inputs, self.kept, strict=False):
+        mx.eval(self.inputs)
+        painted = self.program.painted
+        for entry, given, before in zip(self.entries, self.inputs, painted, strict=False):
             for array, was in zip(given, before, strict=True):
                 if array.shape != was.shape or array_bytes(array) != array_bytes(was):
                     entry.inputs_kept = False

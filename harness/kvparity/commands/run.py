@@ -73,7 +73,7 @@ def command(
 
 def watched(plan: Plan, scenarios: Sequence[Scenario], play: workers.Play | None = None) -> Run:
     """The run, with progress where somebody watches."""
-    gc.freeze()  # what is there by now stays: no collection need walk it again
+    gc.disable()  # a run makes little that goes in circles, and ends soon
     if not sys.stderr.isatty():
         return run(plan, scenarios, play=play)
     from rich.console import Console  # noqa: PLC0415 - heavy, and for a terminal only
