@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kvparity import ledger, subjects
@@ -32,7 +32,7 @@ class Plan:
     command: Sequence[str]
 
 
-def records(plan: Plan, scenarios: Sequence[Scenario]) -> Iterator[Record]:
+def records(plan: Plan, scenarios: Iterable[Scenario]) -> Iterator[Record]:
     """Every scenario's record, in their order. Raises ScenarioError before anything is played."""
     programs = [Program(scenario) for scenario in scenarios]
     for first in range(0, len(programs), _TOGETHER):

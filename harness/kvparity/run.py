@@ -7,7 +7,7 @@ import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import mlx.core as mx
 
@@ -29,7 +29,7 @@ from kvscenarios import Scenario
 
 def run(
     plan: Plan,
-    scenarios: Sequence[Scenario],
+    scenarios: Iterable[Scenario],
     advance: Callable[[Record], None] | None = None,
     *,
     play: Play | None = None,
@@ -48,18 +48,16 @@ def run(
     return Run(
         header=_header(plan, started, time.perf_counter() - clock),
         records=tuple(done),
-        footer=_footer(done, _problems(plan, scenarios, done)),
+        footer=_footer(done, _problems(plan, done)),
     )
 
 
-def _problems(
-    plan: Plan, scenarios: Sequence[Scenario], done: Sequence[Record]
-) -> tuple[LedgerProblem, ...]:
+def _problems(plan: Plan, done: Sequence[Record]) -> tuple[LedgerProblem, ...]:
     """What is wrong with the ledger, which only a run of the whole corpus can tell."""
     if not plan.whole_corpus:
         return ()
     found = {f.declared for record in done for f in record.findings if f.declared is not None}
-    return tuple(plan.ledger.problems(scenarios, found))
+    return tuple(plan.ledger.problems([record.id for record in done], found))
 
 
 def _header(plan: Plan, started: datetime.datetime, duration: float) -> Header:

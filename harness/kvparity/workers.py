@@ -1,24 +1,21 @@
-"""Scenarios played by worker processes, and their records in the order of the scenarios.
+"""Scenarios played by several processes, and their records in the order of the scenarios.
 
-A worker is spawned, for mlx does not survive a fork once it has evaluated something; it resolves
-the implementations by their names, so these are to be such that any process can have.
+A worker resolves the implementations by their names, so these are to be such that any process can
+have.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
+from itertools import count, islice
+from typing import NamedTuple
 
-from kvparity import subjects
+from kvparity import pool, subjects
 from kvparity.ledger import Ledger
 from kvparity.observe import Level
 from kvparity.record import Plan
@@ -29,11 +26,9 @@ from kvscenarios import Scenario
 _CHUNK = 16
 _AHEAD = 2
 """Chunks a worker has before it, so that it never waits for more."""
-_WORTHWHILE = 200
-"""Scenarios to a process from which another one saves more time than it takes to start."""
 
 
-Play = Callable[[Sequence[Scenario]], Iterable[Record]]
+Play = Callable[[Iterable[Scenario]], Iterable[Record]]
 """Plays scenarios and gives their records in the order of the scenarios."""
 
 
@@ -41,43 +36,51 @@ class WorkerDied(RuntimeError):  # noqa: N818 - says what happened
     """A worker process was killed, or mlx took it down: what it played has no record."""
 
 
-def usual(scenarios: int) -> int:
-    """How many processes a run of so many scenarios is best played by, this one among them."""
-    return max(1, min(_cores(), 4, scenarios // _WORTHWHILE))
-
-
-def _cores() -> int:
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return own or 1
-
-
 @contextmanager
-def playing(plan: Plan, jobs: int) -> Iterator[Play]:
-    """What plays scenarios in so many processes, this one among them; the others start at once.
+def playing(plan: Plan, jobs: int, ready: ProcessPoolExecutor | None = None) -> Iterator[Play]:
+    """What plays scenarios in so many processes, this one among them.
 
-    Playing raises WorkerDied and ScenarioError.
+    The workers are those that are `ready`, or are started now. Playing raises WorkerDied and
+    ScenarioError.
     """
     if jobs == 1:
         yield partial(played, plan)
         return
-    wanted = plan.subject.name, plan.reference.name, tuple(plan.levels), plan.ledger
-    with ProcessPoolExecutor(jobs - 1, get_context("spawn"), _begin, wanted) as pool:
+    wanted = _Wanted(
+        next(_numbers), plan.subject.name, plan.reference.name, tuple(plan.levels), plan.ledger
+    )
+    with ready or pool.started(jobs - 1) as workers:
         try:
-            for _ in range(jobs - 1):
-                pool.submit(_play, ())
-            yield partial(_records, pool, plan, (jobs - 1) * _AHEAD)
+            yield partial(_records, workers, plan, wanted, (jobs - 1) * _AHEAD)
         except BrokenProcessPool:
             raise WorkerDied(_DIED) from None
         finally:
-            pool.shutdown(cancel_futures=True)
+            workers.shutdown(cancel_futures=True)
+
+
+class _Wanted(NamedTuple):
+    """A plan as a worker can be told of it."""
+
+    number: int
+    subject: str
+    reference: str
+    levels: tuple[Level, ...]
+    ledger: Ledger
+
+
+_numbers = count()
 
 
 def _records(
-    pool: ProcessPoolExecutor, plan: Plan, ahead: int, scenarios: Sequence[Scenario]
+    workers: ProcessPoolExecutor,
+    plan: Plan,
+    wanted: _Wanted,
+    ahead: int,
+    scenarios: Iterable[Scenario],
 ) -> Iterator[Record]:
-    starts = range(0, len(scenarios), _CHUNK)
-    chunks = iter([scenarios[start : start + _CHUNK] for start in starts])
-    for future in _futures(pool, plan, ahead, chunks):
+    read = iter(scenarios)
+    chunks = iter(lambda: list(islice(read, _CHUNK)), [])
+    for future in _futures(workers, plan, wanted, ahead, chunks):
         yield from future.result()
 
 
@@ -85,13 +88,19 @@ _Records = Future[list[Record]]
 
 
 def _futures(
-    pool: ProcessPoolExecutor, plan: Plan, ahead: int, chunks: Iterator[Sequence[Scenario]]
+    workers: ProcessPoolExecutor,
+    plan: Plan,
+    wanted: _Wanted,
+    ahead: int,
+    chunks: Iterator[Sequence[Scenario]],
 ) -> Iterator[_Records]:
     """The chunks' records in order: the workers are kept busy, and this process plays besides."""
     under_way: deque[_Records] = deque()
     while True:
         busy = sum(not future.done() for future in under_way)
-        under_way += [pool.submit(_play, chunk) for chunk in islice(chunks, ahead - busy)]
+        under_way += [
+            workers.submit(_play, wanted, chunk) for chunk in islice(chunks, ahead - busy)
+        ]
         chunk = next(chunks, None)
         if chunk is None:
             yield from under_way
@@ -108,17 +117,14 @@ _DIED = (
 )
 
 
-_plans: list[Plan] = []
+_plans: dict[int, Plan] = {}
 """What this process plays, where it is a worker."""
 
 
-def _begin(subject: str, reference: str, levels: tuple[Level, ...], declared: Ledger) -> None:
-    """Make this process ready to play; Ctrl-C is for the process that asked to deal with."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()  # a worker lives for seconds, and hands over what it makes
-    sides = subjects.resolve(subject), subjects.resolve(reference)
-    _plans.append(Plan(*sides, levels, declared, whole_corpus=False, command=()))
-
-
-def _play(scenarios: Sequence[Scenario]) -> list[Record]:
-    return list(played(_plans[-1], scenarios))
+def _play(wanted: _Wanted, scenarios: Sequence[Scenario]) -> list[Record]:
+    plan = _plans.get(wanted.number)
+    if plan is None:
+        sides = subjects.resolve(wanted.subject), subjects.resolve(wanted.reference)
+        plan = Plan(*sides, wanted.levels, wanted.ledger, whole_corpus=False, command=())
+        _plans[wanted.number] = plan
+    return list(played(plan, scenarios))

@@ -119,12 +119,14 @@ TODAY = datetime.date(2026, 6, 1)
 )
 def test_what_fails_a_run_of_everything(entry: Entry, found: bool, why: list[str]) -> None:
     spoken = Ledger([entry], "0.32.2")
-    problems = spoken.problems([SCENARIO], {"one"} if found else set(), TODAY)
+    problems = spoken.problems([SCENARIO.id], {"one"} if found else set(), TODAY)
     assert [problem.why for problem in problems] == why
 
 
 def test_an_entry_for_some_releases_is_not_stale_where_the_reference_has_none() -> None:
-    assert list(Ledger([made(when="mlx-lm<0.32")], None).problems([SCENARIO], set(), TODAY)) == []
+    assert (
+        list(Ledger([made(when="mlx-lm<0.32")], None).problems([SCENARIO.id], set(), TODAY)) == []
+    )
 
 
 TEXT = """\

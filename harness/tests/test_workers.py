@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kvparity import ledger, subjects, workers
+from kvparity import ledger, pool, subjects, workers
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
 from kvscenarios import ScenarioError, load_text
@@ -58,8 +58,8 @@ def test_a_mistake_that_a_worker_finds_is_the_mistake_that_is_reported():
     ("scenarios", "cores", "processes"), [(10, 8, 1), (400, 8, 2), (400, 1, 1), (9000, 64, 4)]
 )
 def test_processes_are_started_where_they_save_time(monkeypatch, scenarios, cores, processes):
-    monkeypatch.setattr(workers, "_cores", lambda: cores)
-    assert workers.usual(scenarios) == processes
+    monkeypatch.setattr(pool, "_cores", lambda: cores)
+    assert pool.usual(scenarios) == processes
 
 
 def test_a_worker_that_dies_is_said_and_nothing_is_written(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,34 @@ _AUTHORED = ("name", "about", "source", "traced", "cache", "caches", "steps", "m
 
 def load_corpus() -> list[Scenario]:
     """Every scenario that comes with kvparity, in the order of the files' names."""
-    return load_files(sorted(CORPUS.glob("*/*.yaml")))
+    return list(read_corpus())
+
+
+def read_corpus() -> Iterator[Scenario]:
+    """The same, file by file: those of the first are there before the last is read."""
+    return read_files(sorted(CORPUS.glob("*/*.yaml")))
 
 
 def load_files(paths: Iterable[Path]) -> list[Scenario]:
     """The scenarios of several files. Raises ScenarioError with the mistakes of all of them."""
+    return list(read_files(paths))
+
+
+def read_files(paths: Iterable[Path]) -> Iterator[Scenario]:
+    """The scenarios of several files, file by file; at the end, ScenarioError with all mistakes."""
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            scenarios += load_file(path)
+            found = load_file(path)
         except ScenarioError as error:
             problems += error.problems
+        else:
+            scenarios += found
+            yield from found
     problems += _repeated(scenarios)
     if problems:
         raise ScenarioError(problems)
-    return scenarios
 
 
 def load_file(path: Path) -> list[Scenario]:

@@ -47,6 +47,11 @@ def run(
     _repo: Repo = None,
 ) -> None:
     """Hold a subject against a reference over scenarios, and write the report."""
+    from kvparity import pool
+
+    others = (jobs or pool.usual()) - 1
+    whole_corpus = not selectors and keyword is None
+    ready = pool.started(others) if others and whole_corpus else None
     from kvparity.commands.run import command
 
     levels = tuple(name.value for name in level or LevelName)
@@ -62,6 +67,7 @@ def run(
         as_json=as_json,
         out=out,
         jobs=jobs,
+        ready=ready,
     )
 
 

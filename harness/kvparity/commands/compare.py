@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kvoracle.interface import changes, interface
 from kvoracle.releases import release
-from kvparity import ledger, subjects, workers
+from kvparity import ledger, pool, subjects, workers
 from kvparity.campaign import Arena, Outcome, Round, play_round, rounds
 from kvparity.commands.run import PAGE, RUN_FILE, watched
 from kvparity.comparison import Comparison, as_markdown, comparison
@@ -52,7 +52,7 @@ def command(
     scenarios = select(selectors, keyword)
     if fuzz is not None:
         scenarios += _generated(before, after, fuzz)
-    with workers.playing(plan, workers.usual(len(scenarios))) as play:
+    with workers.playing(plan, pool.usual(len(scenarios))) as play:
         run = explained(watched(plan, scenarios, play), scenarios, before)
     offered = [interface(release(one.version or "")) for one in (before, after)]
     found = comparison(run, changes(*offered))

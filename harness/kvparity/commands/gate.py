@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvparity import config, gate, ledger, subjects, workers
+from kvparity import config, gate, ledger, pool, subjects, workers
 from kvparity.campaign import Arena
 from kvparity.commands.report import annotate
 from kvparity.commands.run import PAGE, RUN_FILE, watched
@@ -115,7 +115,7 @@ def _played(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path
 
 
 def _run(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None) -> Run:
-    with workers.playing(plan, jobs or workers.usual(len(scenarios))) as play:
+    with workers.playing(plan, jobs or pool.usual(len(scenarios))) as play:
         return watched(plan, scenarios, play)
 
 

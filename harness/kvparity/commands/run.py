@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from kvparity import ledger, subjects, workers
+from kvparity import ledger, pool, subjects, workers
+from kvparity.explain import explained
 from kvparity.observe import Level
 from kvparity.record import Plan
 from kvparity.run import run
-from kvreports import runfile
+from kvreports import html, runfile, terminal
 from kvreports.model import Run
 from kvscenarios import Scenario
+from kvscenarios.loader import read_corpus
 from kvscenarios.select import select
 
 RUN_FILE = "run.jsonl"
 PAGE = "index.html"
-_MANY = 1000
-"""Scenarios that the corpus has, more or less."""
 
 
 def command(
@@ -34,16 +35,18 @@ def command(
     as_json: bool,
     out: Path,
     jobs: int | None,
+    ready: ProcessPoolExecutor | None = None,
 ) -> int:
     """Play, judge, write the run file and the page, and say what came of it.
 
-    `declared`: a ledger of the user's own; `draft`: where a first one is to be written.
+    `declared`: a ledger of the user's own; `draft`: where a first one is to be written; `ready`:
+    workers that have been started already.
     """
     if draft is not None:
         ledger.check_draft(draft)
     held, against = subjects.resolve(subject), subjects.resolve(reference)
     whole_corpus = not selectors and keyword is None
-    chosen = None if whole_corpus else select(selectors, keyword)
+    chosen = [] if whole_corpus else select(selectors, keyword)
     plan = Plan(
         subject=held,
         reference=against,
@@ -52,14 +55,11 @@ def command(
         whole_corpus=whole_corpus,
         command=("kvparity", *sys.argv[1:]),
     )
-    jobs = jobs or workers.usual(_MANY if chosen is None else len(chosen))
-    with workers.playing(plan, jobs) as play:
-        # While the workers start.
-        from kvparity.explain import explained  # noqa: PLC0415
-        from kvreports import html, terminal  # noqa: PLC0415
-
-        scenarios = select(selectors, keyword) if chosen is None else chosen
-        done = explained(watched(plan, scenarios, play), scenarios, against)
+    jobs = jobs or pool.usual(None if whole_corpus else len(chosen))
+    with workers.playing(plan, jobs, ready) as play:
+        # The corpus is played as it is read.
+        reading = _noting(read_corpus(), chosen) if whole_corpus else chosen
+        done = explained(watched(plan, reading, play), chosen, against)
     runfile.write(out / RUN_FILE, done)
     runfile.write_whole(out / PAGE, html.page(done))
     if draft is not None:
@@ -71,7 +71,14 @@ def command(
     return done.footer.exit_code
 
 
-def watched(plan: Plan, scenarios: Sequence[Scenario], play: workers.Play | None = None) -> Run:
+def _noting(scenarios: Iterable[Scenario], noted: list[Scenario]) -> Iterator[Scenario]:
+    """The scenarios, each noted as it goes by."""
+    for scenario in scenarios:
+        noted.append(scenario)
+        yield scenario
+
+
+def watched(plan: Plan, scenarios: Iterable[Scenario], play: workers.Play | None = None) -> Run:
     """The run, with progress where somebody watches."""
     gc.disable()  # a run makes little that goes in circles, and ends soon
     if not sys.stderr.isatty():
@@ -80,5 +87,6 @@ def watched(plan: Plan, scenarios: Sequence[Scenario], play: workers.Play | None
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("playing", total=len(scenarios))
+        known = len(scenarios) if isinstance(scenarios, Sized) else None
+        task = progress.add_task("playing", total=known)
         return run(plan, scenarios, lambda _record: progress.advance(task), play=play)

@@ -51,15 +51,14 @@ class Ledger:
 
     def problems(
         self,
-        scenarios: Sequence[Scenario],
+        ids: Sequence[str],
         found: Collection[str],
         today: datetime.date | None = None,
     ) -> Iterator[LedgerProblem]:
-        """The entries that fail a run of all these scenarios, which found those of these ids.
+        """The entries that fail a run of all scenarios of these ids, which `found` some entries.
 
         An entry for some releases cannot be stale where the reference has no release.
         """
-        ids = [scenario.id for scenario in scenarios]
         today = today or datetime.datetime.now(datetime.timezone.utc).date()
         for entry in self.entries:
             idle = list(entry.idle_globs(ids))

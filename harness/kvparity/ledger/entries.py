@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
@@ -151,7 +151,7 @@ class Entry(Model):
         """Whether the entry declares what was found in the scenario."""
         return self.match.takes(found) and self.concerns(scenario)
 
-    def idle_globs(self, ids: list[str]) -> Iterator[str]:
+    def idle_globs(self, ids: Sequence[str]) -> Iterator[str]:
         """The entry's globs that no scenario of these ids matches.
 
         Which scenarios will be generated nobody knows.

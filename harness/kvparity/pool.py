@@ -1,0 +1,51 @@
+"""Worker processes, started before this one has imported what is heavy.
+
+A worker is spawned, for mlx does not survive a fork once it has evaluated something. While it
+imports what it needs to play, the process that asked for it does the same.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+_MOST = 4
+_WORTHWHILE = 200
+"""Scenarios to a process from which another one saves more time than it takes to start."""
+
+
+def usual(scenarios: int | None = None) -> int:
+    """How many processes so many scenarios are best played by, the one that asks among them.
+
+    The whole corpus where it is not known yet how many there are.
+    """
+    enough = _MOST if scenarios is None else scenarios // _WORTHWHILE
+    return max(1, min(_cores(), _MOST, enough))
+
+
+def started(workers: int) -> ProcessPoolExecutor:
+    """So many workers, which get themselves ready from now on."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
+    for _ in range(workers):
+        pool.submit(_begun)
+    return pool
+
+
+def _cores() -> int:
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return own or 1
+
+
+def _begin() -> None:
+    """Ctrl-C is for the process that asked to deal with; the rest is what playing imports."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # a worker lives for seconds, and hands over what it makes
+    import kvimpl  # noqa: F401, PLC0415
+    import kvparity.workers  # noqa: F401, PLC0415
+
+
+def _begun() -> None:
+    """What a worker does first: a process is started for a task."""
