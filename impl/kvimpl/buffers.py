@@ -202,7 +202,10 @@ def flat_integers(context: str, numbers: Sequence[int] | mx.array) -> mx.array:
         RankMismatchError, DtypeMismatchError: not one-dimensional, not integers.
 
     """
-    array = numbers[...] if isinstance(numbers, mx.array) else mx.array(list(numbers))
+    try:
+        array = numbers[...] if isinstance(numbers, mx.array) else mx.array(list(numbers))
+    except RuntimeError:  # mlx before 0.30 has no array for numbers beyond 32 bits
+        raise DtypeMismatchError(context, "int32", "wider numbers") from None
     array = array if array.size else array.astype(mx.int32)
     if array.ndim != 1:
         raise RankMismatchError(f"{context} must be 1-D", array.ndim, array.shape)

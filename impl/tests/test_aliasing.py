@@ -59,7 +59,7 @@ def test_what_was_handed_out_is_right_even_if_first_evaluated_at_the_end(kind, p
 def overwrite(arrays):
     for array in arrays:
         if isinstance(array, mx.array):
-            array[...] = 99
+            array[:] = 99
         else:
             overwrite(array)
 

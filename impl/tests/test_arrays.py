@@ -232,9 +232,9 @@ def test_slots_are_shared_in_neither_direction(bits, snapshot):
     cache = three_rows()
     cache[0] = given
     before = snapshot(cache)
-    given[...] = 99
-    cache[0][...] = 99
-    cache.state[1][...] = 99
+    given[:] = 99
+    cache[0][:] = 99
+    cache.state[1][:] = 99
     assert snapshot(cache) == before
     padding = cache.left_padding
     held = bits(padding)

@@ -494,7 +494,7 @@ def test_what_was_handed_out_never_changes_and_writing_to_it_changes_nothing(new
         operation(untouched, paint)
         seen += [(array, bits(array)) for array in handed_out(cache)]
         for array in handed_out(cache):
-            array[...] = 9
+            array[:] = 9
         assert bits(handed_out(cache)) == bits(handed_out(untouched))
     for array, then in seen:
         assert bits(array) == then
@@ -526,7 +526,7 @@ def test_writing_to_what_was_handed_in_does_not_reach_the_cache(new, paint, snap
     cache.state = state
     before = snapshot(cache)
     for array in (padding, indices, *given[0], *given[1], *state):
-        array[...] = 9
+        array[:] = 9
     assert snapshot(cache) == before
 
 

@@ -4,18 +4,21 @@ The files in ``data`` were written by mlx-lm 0.31.3 and 0.32.2 themselves, from 
 below builds with their caches.
 """
 
+import importlib.metadata
 import json
 import struct
 from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from packaging.version import Version
 
 import kvimpl
 
 DATA = Path(__file__).parent / "data"
 LAYOUTS = {"0.31": "mlx_lm_0.31.3", "0.32": "mlx_lm_0.32.2"}
 METADATA = {"model": "tiny", "prompt": "1"}
+OLD_MLX = Version(importlib.metadata.version("mlx")) <= Version("0.32.0")
 
 
 def driven(cache, paint, *sizes, step=2, **geometry):
@@ -150,6 +153,7 @@ def test_the_installed_mlx_lm_reads_the_file(make, path, paint, reference, descr
 
 
 @pytest.mark.parametrize("make", [layers, half_used])
+@pytest.mark.skipif(OLD_MLX, reason="this mlx cannot save an empty array, and mlx-lm does")
 def test_a_file_of_the_installed_mlx_lm_is_read(make, path, paint, reference, described):
     caches = make(reference, paint)
     reference.save_prompt_cache(str(path), caches, METADATA)

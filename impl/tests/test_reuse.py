@@ -183,7 +183,7 @@ def test_what_was_fetched_shares_nothing_with_what_is_held(paint, snapshot):
     (held,), _ = lru.fetch_nearest_cache("m", "ab")
     before = snapshot(held)
     (other,), _ = lru.fetch_nearest_cache("m", "ab")
-    other.keys[...] = 99
+    other.keys[:] = 99
     other.update_and_fetch(*paint([7]))
     (again,), _ = lru.fetch_nearest_cache("m", "ab")
     assert snapshot(again) == before

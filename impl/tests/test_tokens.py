@@ -31,11 +31,11 @@ def test_it_shares_nothing(bits):
     buffer = kvimpl.TokenBuffer(given)
     fetched = buffer.update_and_fetch(given)
     before = bits(fetched)
-    given[...] = 9
-    buffer.state[...] = 9
+    given[:] = 9
+    buffer.state[:] = 9
     buffer.update_and_fetch([3])
     assert bits(fetched) == before
-    fetched[...] = 9
+    fetched[:] = 9
     assert buffer.tokens.tolist() == [1, 2, 1, 2, 3]
 
 
