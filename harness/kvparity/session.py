@@ -7,7 +7,7 @@ snapshotted at once and evaluated together, some tens of operations at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -18,9 +18,10 @@ from kvoracle.face import Face, Unsupported
 from kvparity import operations
 from kvparity.observe import EXTRAS, Observer, array_bytes, raised
 from kvparity.program import Op, Program
-from kvparity.trace import Entry, Raised, Stop, Trace
+from kvparity.trace import Entry, Held, Raised, Stop, Trace
 
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
+_ON_ONE = {"update", "decode", "append", "trim", "make_mask", "maybe_trim_front", "observe"}
 _TOGETHER = 32
 """Operations evaluated together."""
 
@@ -41,6 +42,7 @@ class Session:
         self.frozen = 0
         self.handed_out: list[tuple[int, Any]] = []
         self.restored: set[str] = set()
+        self.looked: dict[str, dict[str, Held]] = {}
         self.stop: Stop | None = None
         self.inputs = program.inputs()
 
@@ -88,6 +90,7 @@ class Session:
         entry = Entry()
         entry.aside = self.aside and op.refused is not None
         caches = copy.deepcopy(self.caches) if entry.aside else self.caches
+        apart = self._apart(op)
         try:
             result = operations.run(operations.Call(self.face, op, caches, given, self.files))
         except Unsupported as fact:
@@ -103,9 +106,13 @@ class Session:
         entry.returned = self.observer.snapshot(result)
         if self.restored or op.name in _RESTORING:
             self._note_restored(op)
-        for name, cache in self._seen(op):
-            restored = bool(self.restored) and name.partition(".")[0] in self.restored
-            entry.held[name] = self.observer.held(cache, restored=restored, passing=op.passing)
+        entry.held = self._passing(op)
+        if not entry.held:
+            apart &= self._apart(op)
+            for name, cache in self.caches.items():
+                if name not in apart:
+                    self.looked[name] = self._held(name, cache)
+                entry.held |= self.looked[name]
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -128,16 +135,41 @@ class Session:
             # What is made of a restored cache, or joined with one, is laid out as that was.
             self.restored |= {op.makes} if op.makes else roots
 
-    def _seen(self, op: Op) -> Iterable[tuple[str, Any]]:
-        """The caches to look at: all of them, but within a decode only the one decoded."""
-        if op.token is not None and not op.ends:
-            name = op.targets[0]
-            cache = self.caches.get(name)
-            if cache is None:
-                cache = self._find(op, name)
-            if cache is not None:
-                return [(name, cache)]
-        return (part for name, cache in self.caches.items() for part in self._parts(name, cache))
+    def _passing(self, op: Op) -> dict[str, Held]:
+        """Within a decode, the cache decoded, and no other; empty for any other operation."""
+        if op.token is None or op.ends:
+            return {}
+        name = op.targets[0]
+        cache = self.caches.get(name)
+        if cache is None:
+            cache = self._find(op, name)
+        if cache is None:
+            return {}
+        restored = name.partition(".")[0] in self.restored
+        return {name: self.observer.held(cache, restored=restored, passing=op.passing)}
+
+    def _held(self, name: str, cache: Any) -> dict[str, Held]:
+        """What a cache holds, and each within it."""
+        restored = name in self.restored
+        parts = self._parts(name, cache)
+        return {part: self.observer.held(one, restored=restored) for part, one in parts}
+
+    def _apart(self, op: Op) -> set[str]:
+        """The caches that this operation cannot reach: they share no array with those it acts on.
+
+        They need no second look. At the end of the scenario all are looked at.
+        """
+        ends = len(self.entries) == len(self.program.ops) - 1
+        if op.name not in _ON_ONE or ends or len(self.caches) == 1:
+            return set()
+        roots = {name.partition(".")[0] for name in op.targets}
+        reached = {id(array) for root in roots for array in _arrays(self.caches.get(root))}
+        return {
+            name
+            for name, cache in self.caches.items()
+            if name not in roots and name in self.looked
+            if reached.isdisjoint(map(id, _arrays(cache)))
+        }
 
     def _find(self, op: Op, name: str) -> Any:
         """A cache by name; None where the implementation failed to make it, or has lost it.
