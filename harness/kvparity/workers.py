@@ -49,13 +49,14 @@ def playing(plan: Plan, jobs: int, ready: ProcessPoolExecutor | None = None) -> 
     wanted = _Wanted(
         next(_numbers), plan.subject.name, plan.reference.name, tuple(plan.levels), plan.ledger
     )
-    with ready or pool.started(jobs - 1) as workers:
-        try:
-            yield partial(_records, workers, plan, wanted, (jobs - 1) * _AHEAD)
-        except BrokenProcessPool:
-            raise WorkerDied(_DIED) from None
-        finally:
-            workers.shutdown(cancel_futures=True)
+    workers = ready or pool.started(jobs - 1)
+    try:
+        yield partial(_records, workers, plan, wanted, (jobs - 1) * _AHEAD)
+    except BrokenProcessPool:
+        raise WorkerDied(_DIED) from None
+    finally:
+        # They end while the report is drawn.
+        workers.shutdown(wait=False, cancel_futures=True)
 
 
 class _Wanted(NamedTuple):
