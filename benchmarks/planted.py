@@ -25,6 +25,7 @@ from kvoracle.face import CLASS_NAMES, Face
 from kvparity import subjects
 from kvparity.campaign import Arena, Fingerprint, Round, play_round, rounds
 from kvparity.laws import checking
+from kvparity.ledger import Ledger
 from kvparity.play import InProcess
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "harness" / "tests"))
@@ -44,7 +45,9 @@ def kind_of(fault: planted.Fault) -> str:
 def arena(name: str, reference: subjects.Implementation) -> Arena:
     """Our caches with the fault in them, against the reference."""
     driver = InProcess(Face(name, planted.module(planted.FAULTS[name])))
-    return Arena(subjects.Implementation(name, None, "planted", {}, driver), reference, ())
+    return Arena(
+        subjects.Implementation(name, None, "planted", {}, driver), reference, Ledger((), None)
+    )
 
 
 def first(name: str, reference: subjects.Implementation, seed: int) -> tuple[float, int, int]:

@@ -65,17 +65,15 @@ class Lab:
         self.of = of
         self.reference = subjects.resolve(subjects.INSTALLED)
         hardened = of == "kvimpl"
-        self.entries = ledger.load(ledger.OWN) if hardened else ()
         self.programs = [Program(scenario) for scenario in load_corpus()]
         self.traces: dict[str, Trace] = {}
         for first in range(0, len(self.programs), _TOGETHER):
             some = self.programs[first : first + _TOGETHER]
             traces = self.reference.driver.play_all(some, aside=hardened)
             self.traces |= {p.scenario.id: t for p, t in zip(some, traces, strict=True)}
-        declared = ledger.Ledger(self.entries, self.reference.version)
+        entries = ledger.load(ledger.OWN) if hardened else ()
+        self.ledger = ledger.Ledger(entries, self.reference.version)
         pristine = subjects.resolve("kvimpl") if hardened else self.reference
-        self.arena = Arena(pristine, self.reference, self.entries)
-        self.ledger = declared
         self.usual = dict(self._judged(pristine, self.programs))
 
     def kills(self, mutant: Mutant) -> str | None:
@@ -95,7 +93,7 @@ class Lab:
         """What a fuzz of so many seconds finds, every other round on the kinds concerned."""
         subject = self.subject(mutant)
         assert subject is not None
-        arena = Arena(subject, self.reference, self.entries)
+        arena = Arena(subject, self.reference, self.ledger)
         own = sorted(_kinds(mutant) & set(intents.KINDS)) or list(intents.KINDS)
         end = time.time() + seconds
         for number in count():

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from marked import put
+
 from kvoracle import lock
 from kvoracle.releases import PINNED, release
 from kvparity import ledger, subjects
@@ -138,10 +140,7 @@ def catalogue() -> str:
 
 def main() -> None:
     """Put the catalogue where the page has one."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{catalogue()}\n\n{END}{after}", encoding="utf-8")
+    put(PAGE, BEGIN, END, f"\n\n{catalogue()}\n\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from marked import put
+
 from kvoracle import lock
 from kvparity.everyrelease import EveryRelease
 from kvparity.program import Program
@@ -50,10 +52,7 @@ def table() -> str:
 
 def main() -> None:
     """Put the table where the page has one."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    put(PAGE, BEGIN, END, f"\n{table()}\n")
 
 
 if __name__ == "__main__":

@@ -132,17 +132,17 @@ class Arena:
         self,
         subject: subjects.Implementation,
         reference: subjects.Implementation,
-        entries: Collection[ledger.Entry],
+        declared: ledger.Ledger,
     ) -> None:
         self.subject = subject
         self.reference = reference
-        self.ledger = ledger.Ledger(entries, reference.version)
+        self.ledger = declared
 
     @classmethod
     def of(cls, subject: str, reference: str) -> Arena:
         """The arena of two names. Raises UnknownName and Missing."""
-        declared = ledger.load(ledger.OWN) if subjects.is_own(subject) else ()
-        return cls(subjects.resolve(subject), subjects.resolve(reference), declared)
+        held, against = subjects.resolve(subject), subjects.resolve(reference)
+        return cls(held, against, ledger.between(subject, against.version))
 
     def played(self, program: Program) -> tuple[Trace, Trace]:
         """The traces of subject and reference."""

@@ -15,6 +15,7 @@ from kvparity import subjects
 from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
 from kvparity.cli import app
 from kvparity.generate import intents, profiles
+from kvparity.ledger import Ledger
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_file
@@ -28,7 +29,7 @@ def own() -> Arena:
 def with_fault(name: str) -> Arena:
     face = Face(name, planted.module(planted.FAULTS[name]))
     wrong = subjects.Implementation(name, None, "planted", {}, InProcess(face))
-    return Arena(wrong, own().reference, ())
+    return Arena(wrong, own().reference, Ledger((), None))
 
 
 def gate(kind: str, examples: int = 25, *, hostile: bool = False, seed: int = 0) -> Round:

@@ -17,11 +17,14 @@ from kvparity import subjects
 from kvparity.campaign import LAW, REFERENCE_LAW, Arena, Round, play_round
 from kvparity.laws.checking import KINDS, LAWS, Trial
 from kvparity.laws.twins import Choice
+from kvparity.ledger import Ledger
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_text
 
 FIRST = Choice(0, 0)
+
+NOTHING = Ledger((), None)
 
 
 @functools.cache
@@ -146,7 +149,7 @@ def test_without_a_fault_the_law_holds_there(kind: str, law: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_kvimpl_keeps_the_laws(kind: str) -> None:
     own = implementation("kvimpl")
-    outcome = play_round(Arena(own, own, ()), Round(kind, 0, 4, "gate", laws=True))
+    outcome = play_round(Arena(own, own, NOTHING), Round(kind, 0, 4, "gate", laws=True))
     assert {one.sentence for one in outcome.failures.values()} == set()
 
 
@@ -185,7 +188,7 @@ def test_a_law_that_the_subject_breaks_is_told_from_one_that_the_reference_break
         "wrong", None, "planted", {}, InProcess(Face("wrong", planted.module(wrong)))
     )
     task = Round("standard", 1, 25, "debug", laws=True)
-    told = [play_round(Arena(*sides, ()), task) for sides in ((faulty, own), (own, faulty))]
+    told = [play_round(Arena(*sides, NOTHING), task) for sides in ((faulty, own), (own, faulty))]
     assert [len(one.findings) for one in told] == [1, 0]
     assert [len(one.about_reference) for one in told] == [0, 1]
     whose = [print_.what for one in told for print_ in one.failures]
@@ -194,7 +197,9 @@ def test_a_law_that_the_subject_breaks_is_told_from_one_that_the_reference_break
 
 def test_a_subject_that_is_not_hardened_is_not_asked_what_only_hardened_ones_promise() -> None:
     theirs = implementation(f"mlx-lm=={PINNED}")
-    outcome = play_round(Arena(theirs, theirs, ()), Round("standard", 0, 4, "debug", laws=True))
+    outcome = play_round(
+        Arena(theirs, theirs, NOTHING), Round("standard", 0, 4, "debug", laws=True)
+    )
     assert outcome.findings == []
     assert {one.fingerprint.operation for one in outcome.about_reference} <= {
         "raised",

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from kvoracle.interface import changes, interface
 from kvoracle.releases import release
-from kvparity import ledger, pool, subjects, workers
+from kvparity import ledger, subjects
 from kvparity.campaign import Arena, Outcome, Round, play_round, rounds
-from kvparity.commands.run import PAGE, RUN_FILE, watched
+from kvparity.commands.run import played, write
 from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.explain import explained
 from kvparity.generate.intents import KINDS
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
-from kvreports import html, runfile
+from kvreports import runfile
 from kvscenarios import Scenario
 from kvscenarios.select import select
 
@@ -52,13 +52,11 @@ def command(
     scenarios = select(selectors, keyword)
     if fuzz is not None:
         scenarios += _generated(before, after, fuzz)
-    with workers.playing(plan, pool.usual(len(scenarios))) as play:
-        run = explained(watched(plan, scenarios, play), scenarios, before)
+    run = explained(played(plan, scenarios), scenarios, before)
     offered = [interface(release(one.version or "")) for one in (before, after)]
     found = comparison(run, changes(*offered))
     text = as_markdown(found)
-    runfile.write(out / RUN_FILE, run)
-    runfile.write_whole(out / PAGE, html.page(run))
+    write(out, run)
     runfile.write_whole(out / NOTES, text)
     print(found.model_dump_json(indent=1) if as_json else text)
     return DIVERGES if _anything(found) else CONFORMS
@@ -77,7 +75,7 @@ def _generated(
     before: subjects.Implementation, after: subjects.Implementation, seconds: float
 ) -> list[Scenario]:
     """Generated scenarios in which the two differ, one for each way in which they do."""
-    arena, found = Arena(after, before, ()), Outcome()
+    arena, found = Arena(after, before, ledger.Ledger((), None)), Outcome()
     until = time.time() + seconds
     template = Round("", _SEED, _ROUND, "gate", until=until)
     for wave in rounds(KINDS, _SEED, None, template):

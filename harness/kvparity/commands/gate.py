@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvparity import config, gate, ledger, pool, subjects, workers
+from kvparity import config, gate, ledger, subjects
 from kvparity.campaign import Arena
 from kvparity.commands.report import annotate
-from kvparity.commands.run import PAGE, RUN_FILE, watched
+from kvparity.commands.run import PAGE, RUN_FILE, played, write
 from kvparity.config import Config
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.explain import explained
 from kvparity.record import Plan
-from kvreports import html, runfile, terminal
+from kvreports import runfile, terminal
 from kvreports.brief import failing_records
 from kvreports.formats import as_format
 from kvreports.model import Run
@@ -66,18 +66,18 @@ def command(
     generated = [
         one for one in gate.generated(chosen.kinds, chosen.examples) if part.has(one.digest)
     ]
-    played = []
+    pairs_played = []
     for subject, reference in pairs:
         out = chosen.out / _directory(subject, reference) if len(pairs) > 1 else chosen.out
         plan = _plan(chosen, subject, reference, whole=part.parts == 1)
-        played.append(_played(plan, [*scenarios, *generated], chosen, out))
-    for held in played:
+        pairs_played.append(_held(plan, [*scenarios, *generated], chosen, out))
+    for held in pairs_played:
         _write(held, chosen)
     if draft is not None:
-        found = [record for held in played for record in held.run.records]
+        found = [record for held in pairs_played for record in held.run.records]
         runfile.write_whole(draft, ledger.draft(found))
-    _say(played, chosen, as_json=as_json)
-    return DIVERGES if any(held.run.footer.exit_code for held in played) else CONFORMS
+    _say(pairs_played, chosen, as_json=as_json)
+    return DIVERGES if any(held.run.footer.exit_code for held in pairs_played) else CONFORMS
 
 
 def _directory(subject: str, reference: str) -> str:
@@ -99,24 +99,19 @@ def _plan(chosen: Config, subject: str, reference: str, *, whole: bool) -> Plan:
     )
 
 
-def _played(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path) -> Held:
+def _held(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path) -> Held:
     """The run; where generated scenarios fail, with the smallest ones that do in their place."""
-    run = _run(plan, scenarios, chosen.jobs)
+    run = played(plan, scenarios, chosen.jobs)
     failing = [record for record in failing_records(run) if gate.is_generated(record)]
     extra: list[Scenario] = []
     if failing:
-        arena = Arena(plan.subject, plan.reference, plan.ledger.entries)
+        arena = Arena(plan.subject, plan.reference, plan.ledger)
         shrunk = gate.smallest(arena, failing, chosen.examples)
         replaced = {record.id for record in failing if gate.kind_of(record) in dict(shrunk)}
         extra = [_in_file(one, out) for _kind, one in shrunk]
         scenarios = [*(one for one in scenarios if one.id not in replaced), *extra]
-        run = _run(plan, scenarios, chosen.jobs)
+        run = played(plan, scenarios, chosen.jobs)
     return Held(explained(run, scenarios, plan.reference), out, tuple(extra))
-
-
-def _run(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None) -> Run:
-    with workers.playing(plan, jobs or pool.usual(len(scenarios))) as play:
-        return watched(plan, scenarios, play)
 
 
 def _in_file(one: Scenario, out: Path) -> Scenario:
@@ -125,9 +120,7 @@ def _in_file(one: Scenario, out: Path) -> Scenario:
 
 
 def _write(held: Held, chosen: Config) -> None:
-    """The run file first: everything else can be drawn from it again."""
-    runfile.write(held.out / RUN_FILE, held.run)
-    runfile.write_whole(held.out / PAGE, html.page(held.run))
+    write(held.out, held.run)
     for name in chosen.outputs:
         if name in _FILES:
             text = as_format(held.run, name, held.out / PAGE)

@@ -60,8 +60,7 @@ def command(
         # The corpus is played as it is read.
         reading = _noting(read_corpus(), chosen) if whole_corpus else chosen
         done = explained(watched(plan, reading, play), chosen, against)
-    runfile.write(out / RUN_FILE, done)
-    runfile.write_whole(out / PAGE, html.page(done))
+    write(out, done)
     if draft is not None:
         runfile.write_whole(draft, ledger.draft(done.records))
     if as_json:
@@ -69,6 +68,18 @@ def command(
     else:
         terminal.summarise(done, out / PAGE)
     return done.footer.exit_code
+
+
+def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -> Run:
+    """The run by so many processes, or by as many as are worth it."""
+    with workers.playing(plan, jobs or pool.usual(len(scenarios))) as play:
+        return watched(plan, scenarios, play)
+
+
+def write(out: Path, run: Run) -> None:
+    """The run file first: the page, and everything else, can be drawn from it again."""
+    runfile.write(out / RUN_FILE, run)
+    runfile.write_whole(out / PAGE, html.page(run))
 
 
 def _noting(scenarios: Iterable[Scenario], noted: list[Scenario]) -> Iterator[Scenario]:
