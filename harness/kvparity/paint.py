@@ -142,6 +142,12 @@ class Paint:
         return token if codes == expected else f"{token}*"
 
 
+@lru_cache(maxsize=256)
+def shared(batch: int, heads: int, lanes: int) -> Paint:
+    """The paint of these sizes, with what it has read and painted before."""
+    return Paint(batch, heads, lanes)
+
+
 def _codes(data: bytes, dtype: str) -> list[int] | None:
     """Signed numbers, token 0's first lane being 1; None where these are no paint."""
     raw = struct.unpack(f"<{len(data) // _WIDTH[dtype]}{_FORMAT[dtype]}", data)

@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from kvparity.labels import label
 from kvparity.layouts import Layout, Layouts
-from kvparity.paint import Paint, PaintError, Side
+from kvparity.paint import Paint, PaintError, Side, shared
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.expect import Expect
@@ -26,7 +26,7 @@ _LOOKS = 8
 _SIDES: tuple[Side, Side] = ("keys", "values")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # frozen, it would cost three times as much to make
 class Op:
     """One operation: the step it belongs to, and which of the step's tokens, for a decode.
 
@@ -47,7 +47,7 @@ class Op:
     passing: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tensor:
     """An array to be made: what it holds, in what layout, as keys or as values."""
 
@@ -201,7 +201,7 @@ def _paint(layouts: list[Layout], tensors: list[list[_Tensor]]) -> Paint:
     shapes = [shape for layout in layouts for shape in _shapes(layout)]
     shapes += [tensor.lanes for group in tensors for tensor in group]
     batch, heads, lanes = (max(shape[axis] for shape in shapes) for axis in range(3))
-    return Paint(batch, heads, lanes)
+    return shared(batch, heads, lanes)
 
 
 def _shapes(layout: Layout) -> Iterator[tuple[int, int, int]]:

@@ -43,6 +43,7 @@ class Session:
         self.handed_out: list[tuple[int, Any]] = []
         self.restored: set[str] = set()
         self.looked: dict[str, dict[str, Held]] = {}
+        self.sharing: dict[str, set[str]] = {}
         self.stop: Stop | None = None
         self.inputs = program.inputs()
 
@@ -56,6 +57,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the implementation's, whatever it is
             self.stop = Stop("crashed", f"cannot make the caches: {_said(error)}", 0)
         else:
+            self.sharing = self._shared()
             self.stop = self._run()
 
     def pending(self) -> list[Any]:
@@ -90,7 +92,6 @@ class Session:
         entry = Entry()
         entry.aside = self.aside and op.refused is not None
         caches = copy.deepcopy(self.caches) if entry.aside else self.caches
-        apart = self._apart(op)
         try:
             result = operations.run(operations.Call(self.face, op, caches, given, self.files))
         except Unsupported as fact:
@@ -108,11 +109,7 @@ class Session:
             self._note_restored(op)
         entry.held = self._passing(op)
         if not entry.held:
-            apart &= self._apart(op)
-            for name, cache in self.caches.items():
-                if name not in apart:
-                    self.looked[name] = self._held(name, cache)
-                entry.held |= self.looked[name]
+            entry.held = self._all_held(op)
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -148,27 +145,48 @@ class Session:
         restored = name.partition(".")[0] in self.restored
         return {name: self.observer.held(cache, restored=restored, passing=op.passing)}
 
+    def _all_held(self, op: Op) -> dict[str, Held]:
+        """What the caches hold, each by its name; looked at are those that the op can reach.
+
+        At the end of the scenario all are looked at.
+        """
+        ends = len(self.entries) == len(self.program.ops) - 1
+        if op.name not in _ON_ONE:
+            self.sharing = self._shared()
+        reached = None if op.name not in _ON_ONE or ends else self._reached(op)
+        found: dict[str, Held] = {}
+        for name, cache in self.caches.items():
+            if reached is None or name in reached or name not in self.looked:
+                self.looked[name] = self._held(name, cache)
+            found |= self.looked[name]
+        return found
+
     def _held(self, name: str, cache: Any) -> dict[str, Held]:
         """What a cache holds, and each within it."""
         restored = name in self.restored
         parts = self._parts(name, cache)
         return {part: self.observer.held(one, restored=restored) for part, one in parts}
 
-    def _apart(self, op: Op) -> set[str]:
-        """The caches that this operation cannot reach: they share no array with those it acts on.
+    def _reached(self, op: Op) -> set[str]:
+        """The caches that an op on one of them can reach: it, and those that share arrays with it.
 
-        They need no second look. At the end of the scenario all are looked at.
+        Caches come to share arrays only by an op on several, or by one that makes a cache: who does
+        was found out after the last of these.
         """
-        ends = len(self.entries) == len(self.program.ops) - 1
-        if op.name not in _ON_ONE or ends or len(self.caches) == 1:
-            return set()
         roots = {name.partition(".")[0] for name in op.targets}
-        reached = {id(array) for root in roots for array in _arrays(self.caches.get(root))}
+        return roots.union(*(self.sharing.get(root, ()) for root in roots))
+
+    def _shared(self) -> dict[str, set[str]]:
+        """For each cache, if there are several, those that it shares an array with."""
+        if len(self.caches) < 2:
+            return {}
+        owners: dict[int, set[str]] = {}
+        handles = {name: set(map(id, _arrays(cache))) for name, cache in self.caches.items()}
+        for name, ids in handles.items():
+            for handle in ids:
+                owners.setdefault(handle, set()).add(name)
         return {
-            name
-            for name, cache in self.caches.items()
-            if name not in roots and name in self.looked
-            if reached.isdisjoint(map(id, _arrays(cache)))
+            name: set().union(*(owners[handle] for handle in ids)) for name, ids in handles.items()
         }
 
     def _find(self, op: Op, name: str) -> Any:
@@ -227,7 +245,7 @@ class Session:
                     entry.inputs_kept = False
 
 
-_LEAVES = (int, bool, float, str, NoneType)
+_LEAVES = frozenset((int, bool, float, str, NoneType))
 
 
 def _arrays(value: Any) -> list[mx.array]:

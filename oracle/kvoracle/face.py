@@ -70,10 +70,11 @@ class Face:
 
     def kind_of(self, cache: object) -> str:
         """The kind of one of this implementation's caches."""
-        for cls in type(cache).__mro__:
-            if cls.__name__ in _KINDS:
-                return _KINDS[cls.__name__]
-        raise Unsupported(f"{self.name} made a {type(cache).__name__}, which is no kind known here")
+        cls: Any = type(cache)
+        kind = _kind(cls)
+        if kind is None:
+            raise Unsupported(f"{self.name} made a {cls.__name__}, which is no kind known here")
+        return kind
 
     def function(self, name: str) -> Any:
         """A name of the module. Raises Unsupported."""
@@ -319,6 +320,12 @@ class Face:
         load = self.function("load_prompt_cache")
         _, metadata = load(path, return_metadata=True)
         return list(load(path)), dict(metadata)
+
+
+@remembered
+def _kind(cls: type[object]) -> str | None:
+    """The kind of a class, or of the first above it that is known."""
+    return next((_KINDS[one.__name__] for one in cls.__mro__ if one.__name__ in _KINDS), None)
 
 
 @remembered
