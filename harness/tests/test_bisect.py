@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -260,9 +261,12 @@ def test_check_leaves_with_what_git_bisect_run_takes(
     (tmp_path / "b.yaml").write_text(SCENARIO)
     (tmp_path / "mine.py").write_text(module)
     done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "check", "b.yaml", "--subject", "python:mine"],
+        [
+            *(sys.executable, "-m", "kvparity", "check", "b.yaml", "--subject", "python:mine"),
+            *("--reference", f"mlx-lm=={releases.PINNED}"),
+        ],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},  # where fetched releases are, too
         capture_output=True,
         text=True,
         check=False,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kvoracle.releases import PINNED
+
 ROOT = Path(__file__).parents[2]
 RIGHT = "return min(self.offset, self.max_size)"
 
@@ -45,5 +47,6 @@ def test_git_bisect_run_finds_the_commit_that_changed_kvimpl(tmp_path: Path) -> 
 
     git("bisect", "start", "HEAD", good)
     check = (sys.executable, "-m", "kvparity", "check", "rotating/keeps-prefix-and-window")
-    said = git("bisect", "run", *check, "--subject", "python:kvimpl")
+    sides = ("--subject", "python:kvimpl", "--reference", f"mlx-lm=={PINNED}")
+    said = git("bisect", "run", *check, *sides)
     assert f"{culprit} is the first bad commit" in said

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kvoracle.face import Face
+from kvoracle.releases import PINNED
 from kvparity import subjects
 from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
 from kvparity.cli import app
@@ -131,12 +132,12 @@ def test_a_finding_is_written_as_a_scenario_that_fails_when_run(
 ) -> None:
     (tmp_path / "faulty_caches.py").write_text(FAULTY)
     monkeypatch.syspath_prepend(tmp_path)
-    subject = ["--subject", "python:faulty_caches"]
+    sides = ["--subject", "python:faulty_caches", "--reference", f"mlx-lm=={PINNED}"]
     found = CliRunner().invoke(
         app,
         [
             *("fuzz", "--kind", "rotating", "--examples", "6", "--seed", "1", "--json"),
-            *("--profile", "gate", "--save", str(tmp_path / "found"), *subject),
+            *("--profile", "gate", "--save", str(tmp_path / "found"), *sides),
         ],
     )
     assert found.exit_code == 1, found.output
@@ -147,7 +148,7 @@ def test_a_finding_is_written_as_a_scenario_that_fails_when_run(
         path for path in (tmp_path / "found").iterdir() if path.read_text() == finding["yaml"]
     ]
     assert load_file(written)[0].steps
-    again = CliRunner().invoke(app, ["run", str(written), "--out", str(tmp_path), *subject])
+    again = CliRunner().invoke(app, ["run", str(written), "--out", str(tmp_path), *sides])
     assert again.exit_code == 1, again.output
 
 

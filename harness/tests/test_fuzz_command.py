@@ -16,6 +16,7 @@ import pytest
 from distributed import LocalCluster
 from typer.testing import CliRunner
 
+from kvoracle.releases import PINNED
 from kvparity.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,10 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def fuzz(here: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "kvparity", "fuzz", "--kind", "tokens", "--json", *words],
+        [
+            *(sys.executable, "-m", "kvparity", "fuzz", "--kind", "tokens", "--json"),
+            *("--reference", f"mlx-lm=={PINNED}", *words),
+        ],
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

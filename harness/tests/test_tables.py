@@ -59,8 +59,15 @@ def _a_file_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def write(name: str, out: Path, *, trace: bool = False, template: Path | None = None) -> Path:
-    given = (["short.yaml"], REFERENCE, name, template)
+def write(
+    name: str,
+    out: Path,
+    *,
+    reference: str = REFERENCE,
+    trace: bool = False,
+    template: Path | None = None,
+) -> Path:
+    given = (["short.yaml"], reference, name, template)
     assert command.command(*given, trace=trace, out=out) == 0
     return out
 
@@ -388,7 +395,8 @@ finally:
 def test_the_python_tests_need_only_mlx_lm_and_see_a_fault(
     cache: str, code: int, tmp_path: Path
 ) -> None:
-    file = write("python", tmp_path / "test_ring.py", trace=True)
+    # Of the release that the tests will import, whichever it is.
+    file = write("python", tmp_path / "test_ring.py", reference=subjects.INSTALLED, trace=True)
     done = subprocess.run(
         [sys.executable, "-c", FAULT, cache, str(file)],
         capture_output=True,

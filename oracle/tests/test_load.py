@@ -54,12 +54,12 @@ def test_the_caches_use_the_base_module_that_came_with_them() -> None:
 
 def test_two_releases_stand_side_by_side() -> None:
     found = sources.installed()
-    wrong = found.cache.replace(b"return min(self.offset, self.max_size)", b"return -1")
+    wrong = found.cache.replace(b"return self.offset < self.max_size", b"return False")
     assert wrong != found.cache
     mine, _ = load(found)
     theirs, _ = load(replace(found, version="0+wrong", cache=wrong))
-    sizes = [module.RotatingKVCache(max_size=4).size() for module in (mine, theirs)]
-    assert sizes == [0, -1]
+    said = [module.RotatingKVCache(max_size=4).is_trimmable() for module in (mine, theirs)]
+    assert said == [True, False]
 
 
 def test_the_same_sources_load_once() -> None:
