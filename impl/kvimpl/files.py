@@ -28,9 +28,10 @@ MAX_HEADER_BYTES = 100_000_000
 
 _SUFFIX = ".safetensors"
 _PACK = {"0.31": pack_031, "0.32": pack_032}
-_ITEM_BYTES = {
-    "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
-    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8, "C64": 8,
+_DTYPES = {
+    "BOOL": mx.bool_, "U8": mx.uint8, "I8": mx.int8, "U16": mx.uint16, "I16": mx.int16,
+    "F16": mx.float16, "BF16": mx.bfloat16, "U32": mx.uint32, "I32": mx.int32, "F32": mx.float32,
+    "U64": mx.uint64, "I64": mx.int64, "F64": mx.float64, "C64": mx.complex64,
 }  # fmt: skip
 
 
@@ -66,10 +67,32 @@ def save_prompt_cache(
     path = path if path.suffix == _SUFFIX else path.with_name(path.name + _SUFFIX)
     unfinished = path.with_name(f".{uuid.uuid4().hex}{_SUFFIX}")
     try:
-        mx.save_safetensors(str(unfinished), arrays, strings)
+        _write(unfinished, arrays, strings)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _write(path: Path, arrays: Mapping[str, mx.array], strings: dict[str, str]) -> None:
+    """Write a file with mlx, which up to 0.32.0 refuses arrays without elements.
+
+    Such arrays have no bytes in a file: to name them in its header is all there is to do.
+    """
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+    empty = {
+        key: {"dtype": names[array.dtype], "shape": array.shape, "data_offsets": (0, 0)}
+        for key, array in arrays.items()
+        if array.size == 0
+    }
+    full = {key: array for key, array in arrays.items() if key not in empty}
+    mx.save_safetensors(str(path), full, strings)
+    if not empty:
+        return
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:start]) | empty).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[start:])
 
 
 @overload
@@ -148,7 +171,7 @@ def _check_entry(context: str, entry: Any, data_bytes: int) -> None:
         item, shape, (start, stop) = entry["dtype"], entry["shape"], entry["data_offsets"]
         numbers = [*shape, start, stop]
         well_formed = all(type(n) is int and n >= 0 for n in numbers) and len(shape) <= 32
-        width = _ITEM_BYTES[item]
+        width = _DTYPES[item].size
     except (TypeError, KeyError, ValueError) as error:
         raise MetaParseError(context, "header entry") from error
     if not well_formed:

@@ -102,6 +102,22 @@ def test_what_is_saved_comes_back_buffers_and_all(make, path, paint, described):
     assert [described(cache) for cache in caches] == before
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16, mx.int8])
+@pytest.mark.parametrize("others", [0, 1])
+def test_arrays_without_elements_come_back_under_every_mlx(
+    others, dtype, layout, path, paint, bits
+):
+    """mlx up to 0.32.0 cannot save them."""
+    cache = kvimpl.ConcatenateKVCache()
+    cache.update_and_fetch(mx.zeros((2, 1, 0, 4), dtype), mx.zeros((2, 1, 0, 3), dtype))
+    full = [driven(kvimpl.KVCache(), paint, 3) for _ in range(others)]
+    kvimpl.save_prompt_cache(path, [*full, cache], METADATA, layout=layout)
+    loaded, metadata = kvimpl.load_prompt_cache(path, return_metadata=True)
+    assert [logical(c, bits) for c in loaded] == [logical(c, bits) for c in [*full, cache]]
+    assert metadata == METADATA
+
+
 def logical(cache, bits):
     """Return what the layout up to 0.31.3 keeps."""
     return type(cache), bits(cache.state), cache.meta_state
