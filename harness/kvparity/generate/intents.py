@@ -220,7 +220,8 @@ _WEIGHTS = {
     "trie_add": 6,
     "trie_search": 4,
     "trim": 4,
-    "make_mask": 4,
+    "make_mask": 3,
+    "forward": 4,
     "copy": 1,
     "save": 3,
     "materialize": 1,
@@ -269,6 +270,8 @@ def _trims(sizes: list[int], which: range) -> Iterator[Intent]:
 
 def _masks_of(sizes: list[int], bounds: tuple[int, ...], which: range) -> Iterator[Intent]:
     windows = sorted({1, 2, *bounds, *(bound - 1 for bound in bounds if bound > 1)})
+    for n, window, at in product(sizes, ["held", None, "held", *bounds], which):
+        yield Intent("forward", n, at, (window, False))
     for window, array, at in product([None, "held", *windows], [False, True], which):
         several = sizes[1 + (window if isinstance(window, int) else 0) % (len(sizes) - 1)]
         yield Intent("make_mask", 1, at, (window, array))

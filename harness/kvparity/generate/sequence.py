@@ -120,6 +120,12 @@ def _make_mask(sequence: Sequence, intent: Intent) -> None:
     sequence.step(cache, "make_mask", arguments)
 
 
+def _forward(sequence: Sequence, intent: Intent) -> None:
+    """As a model does: a mask for the queries to come, then their update."""
+    _make_mask(sequence, intent)
+    _update(sequence, intent)
+
+
 def _maybe_trim_front(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, {"chunked"})
     if cache is None or avoided.maybe_trim_front(cache):
@@ -353,6 +359,7 @@ DO: dict[str, Callable[[Sequence, Intent], None]] = {
     "decode": _decode,
     "trim": _trim,
     "make_mask": _make_mask,
+    "forward": _forward,
     "maybe_trim_front": _maybe_trim_front,
     "copy": _copy,
     "round_trip": _round_trip,
