@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -163,6 +165,28 @@ def test_the_outputs_that_are_configured_are_there(red) -> None:
         "summary.md",
         "generated",
     }
+
+
+def test_several_references_have_a_page_each_and_one_over_them(tmp_path: Path) -> None:
+    (tmp_path / "subject.py").write_text(FAULTY, encoding="utf-8")
+    (tmp_path / "kvparity.toml").write_text(
+        "subjects = 'python:subject'\nreferences = '>=0.32,<0.32.3'\n"
+        "scenarios = 'concatenate/append'\nexamples = 0\njobs = 1\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "gate"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "kvparity-report"
+    linked = set(re.findall(r'href="([^"#]+)"', (out / "index.html").read_text("utf-8")))
+    assert linked == {
+        f"python-subject-against-mlx-lm%3D%3D{release}/index.html"
+        for release in ("0.32.0", "0.32.2")
+    }
+    assert all((out / unquote(page)).is_file() for page in linked)
+    assert "python:subject conforms to all 2 references." in done.stdout
 
 
 def test_a_report_can_be_drawn_later_and_leaves_with_the_runs_code(red, tmp_path: Path) -> None:

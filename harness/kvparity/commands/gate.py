@@ -19,7 +19,7 @@ from kvparity.config import Config
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.explain import explained
 from kvparity.record import Plan
-from kvreports import runfile, terminal
+from kvreports import pairs, runfile, terminal
 from kvreports.brief import failing_records
 from kvreports.formats import as_format
 from kvreports.model import Run
@@ -60,19 +60,21 @@ def command(
     if draft is not None:
         ledger.check_draft(draft)
     references = config.references(chosen.references)
-    pairs = [(subject, reference) for subject in chosen.subjects for reference in references]
+    wanted = [(subject, reference) for subject in chosen.subjects for reference in references]
     scenarios = gate.of_kinds(select(chosen.scenarios), chosen.kinds)
     scenarios = [one for one in scenarios if part.has(one.digest)]
     generated = [
         one for one in gate.generated(chosen.kinds, chosen.examples) if part.has(one.digest)
     ]
     pairs_played = []
-    for subject, reference in pairs:
-        out = chosen.out / _directory(subject, reference) if len(pairs) > 1 else chosen.out
+    for subject, reference in wanted:
+        out = chosen.out / _directory(subject, reference) if len(wanted) > 1 else chosen.out
         plan = _plan(chosen, subject, reference, whole=part.parts == 1)
         pairs_played.append(_held(plan, [*scenarios, *generated], chosen, out))
     for held in pairs_played:
         _write(held, chosen)
+    if len(pairs_played) > 1:
+        _write_page_of_all(pairs_played, chosen.out)
     if draft is not None:
         found = [record for held in pairs_played for record in held.run.records]
         runfile.write_whole(draft, ledger.draft(found))
@@ -129,6 +131,13 @@ def _write(held: Held, chosen: Config) -> None:
         runfile.write_whole(Path(one.file), as_yaml(one))
 
 
+def _write_page_of_all(played: Sequence[Held], out: Path) -> None:
+    """One page over the pages of the pairs, which stand in directories beside it."""
+    ways = ((held.out / PAGE).relative_to(out).as_posix() for held in played)
+    found = [pairs.Pair(held.run, way) for held, way in zip(played, ways, strict=True)]
+    runfile.write_whole(out / PAGE, pairs.page(found))
+
+
 def _say(played: Sequence[Held], chosen: Config, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(held) for held in played], indent=1))
@@ -137,6 +146,8 @@ def _say(played: Sequence[Held], chosen: Config, *, as_json: bool) -> None:
         terminal.summarise(held.run, held.out / PAGE)
         if "github" in chosen.outputs and os.environ.get("GITHUB_ACTIONS") == "true":
             annotate(held.run)
+    if len(played) > 1:
+        print(f"\nall pairs  {chosen.out / PAGE}\n{pairs.headline([held.run for held in played])}")
 
 
 def _plain(held: Held) -> dict[str, Any]:

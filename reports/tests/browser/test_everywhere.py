@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from kvreports.html import page as page_of
+from kvreports.pairs import Pair
+from kvreports.pairs import page as page_of_pairs
 
 
 def test_it_is_dark_where_the_reader_wants_it_dark(drawn, case):
@@ -123,6 +126,26 @@ def test_axe_finds_nothing_in_the_dark(name, drawn, case):
 
 def test_axe_finds_nothing_in_what_explains_a_failure(drawn, told):
     assert violations(drawn(told)) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page_over_several_runs(scheme, opened, case):
+    runs = [case("ring order"), case("conform"), case("hostile")]
+    source = page_of_pairs([Pair(run, f"{at}.html") for at, run in enumerate(runs)])
+    tab = opened(
+        runs[0], source=source, color_scheme=scheme, viewport={"width": 390, "height": 800}
+    )
+    assert (violations(tab), tab.errors, len(tab.requests)) == ([], [], 1)
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_cell_of_the_page_over_several_runs_opens_the_scenario(opened, case):
+    run = case("mask")
+    tab = opened(run, source=page_of_pairs([Pair(run, "one.html")] * 2))
+    Path(tab.url.removeprefix("file://")).with_name("one.html").write_text(page_of(run), "utf-8")
+    tab.get_by_role("link", name=": diverge").first.click()
+    tab.wait_for_selector(".stage")
+    assert tab.locator(".scenario h2").inner_text().endswith(run.records[0].id)
 
 
 def test_axe_finds_nothing_in_the_static_list(opened, case):
