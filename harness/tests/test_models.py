@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from here import needs_models_of_today
 
 from kvparity.models.compare import First, Outcome, compare
 from kvparity.models.zoo import ZOO, pick
+
+pytestmark = needs_models_of_today
 
 TOKENS = 8
 """Enough to pass the 256 rows by which buffers grow."""
