@@ -142,9 +142,9 @@ def test_show_prints_what_each_side_holds_after_each_token(here: Path) -> None:
     assert "0 4 5 >3" in shown
 
 
-@pytest.mark.parametrize("after", [0.25, 0.9], ids=["early", "under way"])
+@pytest.mark.parametrize("after", [0.02, 0.25, 0.9], ids=["at once", "early", "under way"])
 def test_ctrl_c_writes_nothing_and_leaves_with_130(here: Path, after: float) -> None:
-    start = "from kvparity.cli import main; print('ready', flush=True); main()"
+    start = "from kvparity.__main__ import main; print('ready', flush=True); main()"
     process = subprocess.Popen(
         [sys.executable, "-c", start, "run", "--out", "report"],
         cwd=here,

@@ -4,13 +4,13 @@ Nothing heavy is imported before a command runs: `--help` imports no mlx.
 """
 
 from kvparity.cli import gate, ledger, oracle, playing, releases, schemas, searching, tables
-from kvparity.cli.app import app, main
+from kvparity.cli.app import answered, app
 
 __all__ = [
+    "answered",
     "app",
     "gate",
     "ledger",
-    "main",
     "oracle",
     "playing",
     "releases",

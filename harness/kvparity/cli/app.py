@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-
-from kvparity.exitcodes import INTERRUPTED
 
 app = typer.Typer(
     name="kvparity",
@@ -49,28 +46,9 @@ def do(command: Callable[..., int], *args: Any, **options: Any) -> None:
         from kvparity.mistakes import exit_code_of
 
         code = exit_code_of(error)
-    _answered.append(code)
+    answered.append(code)
     raise typer.Exit(code)
 
 
-_answered: list[int] = []
+answered: list[int] = []
 """The exit code, once a command has come to its end or has dealt with an interruption."""
-
-
-def main() -> None:
-    """Run the command line; Ctrl-C before a command is under way leaves with 130, too."""
-    interruptions = []
-
-    def interrupt(number: int, _frame: object) -> None:
-        interruptions.append(number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        app()
-    except SystemExit:
-        if not interruptions or _answered:
-            raise
-    except KeyboardInterrupt:
-        print("kvparity: interrupted", file=sys.stderr)
-    sys.exit(INTERRUPTED)
