@@ -9,6 +9,7 @@ has a seed of its own, made from the campaign's, so that rounds can be played an
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from kvparity import ledger, subjects
+from kvparity.garbage import seldom_collected
 from kvparity.generate import profiles
 from kvparity.generate.strategies import Drawn, drawn, scenario
 from kvparity.judge import Judgement, judge
@@ -31,6 +33,8 @@ from kvreports.words import sentence
 from kvscenarios import Scenario
 
 LAW, REFERENCE_LAW = "law", "reference-law"
+_COLLECTED = 64
+"""Scenarios after which garbage is collected: Hypothesis makes some that goes in circles."""
 _LAWS_SHARE = 5
 """One scenario is tried against the laws for so many that are held against the other side."""
 
@@ -185,6 +189,8 @@ def play_round(
     def check(what: Any) -> None:
         if stopped() or (task.until is not None and time.time() > task.until):
             raise _OutOfTime
+        if outcome.examples % _COLLECTED == _COLLECTED - 1:
+            gc.collect()
         at = time.perf_counter()
         made = scenario(what.drawn if task.laws else what)
         outcome.seconds["building"] += time.perf_counter() - at
@@ -212,7 +218,7 @@ def play_round(
     # In this order: a seed takes the database away from the settings that it finds.
     test = hypothesis.seed(task.seed)(hypothesis.given(_strategy(task))(check))
     test = hypothesis.settings(chosen, max_examples=task.examples)(test)
-    with contextlib.suppress(_Fails, _OutOfTime):
+    with seldom_collected(), contextlib.suppress(_Fails, _OutOfTime):
         test()
     spent = time.perf_counter() - began
     outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())

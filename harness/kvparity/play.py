@@ -6,15 +6,15 @@ evaluations that it does together.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlx.core as mx
 
 from kvoracle.face import Face
+from kvparity.garbage import uncollected
 from kvparity.observe import Observer
 from kvparity.program import Program
 from kvparity.session import Session
@@ -40,7 +40,7 @@ class InProcess:
         With `aside`, an operation that a hardened subject is to refuse is played on a copy, so that
         what this implementation makes of it is recorded and the scenario goes on without it.
         """
-        with _uncollected(), ExitStack() as stack:
+        with uncollected(), ExitStack() as stack:
             sessions = []
             for program in programs:
                 files = stack.enter_context(_directory(program))
@@ -63,15 +63,3 @@ def _directory(program: Program) -> AbstractContextManager[str]:
     if any(op.name in _WITH_FILES for op in program.ops):
         return TemporaryDirectory(prefix="kvparity-")
     return nullcontext("")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking a growing trace over and over."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
