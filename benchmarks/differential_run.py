@@ -62,7 +62,7 @@ def differential(
     """Drive both, observe all, compare."""
     traces = subject.driver.play(program), reference.driver.play(program, aside=True)
     verdict = judge(
-        program, *traces, levels=LEVELS, typed_errors=True, ledger=ledger.Ledger((), None)
+        program, *traces, face=subject.face, levels=LEVELS, ledger=ledger.Ledger((), None)
     ).verdict
     assert verdict == "conform", verdict
 

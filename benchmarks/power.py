@@ -144,8 +144,8 @@ class Lab:
                     program,
                     trace,
                     self.traces[name],
+                    face=subject.face,
                     levels=LEVELS,
-                    typed_errors=subject.face.typed_errors,
                     ledger=self.ledger,
                 )
                 yield name, judgement

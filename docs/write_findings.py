@@ -70,9 +70,8 @@ def declared(program: Program, entry: ledger.Entry, version: str) -> Finding | N
     """What the entry declares in the scenario at a release, the first if there is more."""
     theirs = implementation(version).driver.play(program, aside=True)
     known = ledger.Ledger([entry.model_copy(update={"when": ()})], None)
-    found = judge(
-        program, own_trace(program), theirs, levels=LEVELS, typed_errors=True, ledger=known
-    )
+    own = subjects.resolve(subjects.KVIMPL).face
+    found = judge(program, own_trace(program), theirs, face=own, levels=LEVELS, ledger=known)
     return next((one for one in found.findings if one.declared == entry.id), None)
 
 

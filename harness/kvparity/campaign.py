@@ -160,8 +160,8 @@ class Arena:
 
     def judgement(self, program: Program, traces: tuple[Trace, Trace]) -> Judgement:
         """The verdict on a program's two traces."""
-        hardened = self.subject.face.typed_errors
-        return judge(program, *traces, levels=LEVELS, typed_errors=hardened, ledger=self.ledger)
+        face = self.subject.face
+        return judge(program, *traces, face=face, levels=LEVELS, ledger=self.ledger)
 
 
 class _OutOfTime(BaseException):

@@ -1,7 +1,7 @@
 """Where two traces of one program differ, in the order in which a person would look.
 
 Comparison is exact: dtype, shape and bytes. Both sides raising is agreement. A field that one side
-lacks is not compared.
+lacks is not compared, unless the subject is to have whatever the reference has.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvparity.observe import LEVEL_OF, Level
-from kvparity.trace import ABSENT, Entry, Frozen, Raised, Trace
+from kvparity.trace import ABSENT, Entry, Frozen, Held, Raised, Trace
 
 _BYTES = {"float32": 4, "int32": 4, "uint32": 4, "float16": 2, "bfloat16": 2, "bool": 1}
 
@@ -30,9 +30,12 @@ class Difference:
 
 
 def differences(
-    subject: Trace, reference: Trace, levels: Collection[Level]
+    subject: Trace, reference: Trace, levels: Collection[Level], *, complete: bool = False
 ) -> Iterator[Difference]:
-    """Every difference, op by op, as far as both traces go; none after one side alone raised."""
+    """Every difference, op by op, as far as both traces go; none after one side alone raised.
+
+    `complete`: the subject is to have every field that the reference has.
+    """
     for index, (mine, theirs) in enumerate(zip(subject.entries, reference.entries, strict=False)):
         aside = mine.aside or theirs.aside
         if not aside and (mine.raised is None) != (theirs.raised is None):
@@ -48,11 +51,11 @@ def differences(
             return
         if "returned" in levels and not aside and not same(mine.returned, theirs.returned):
             yield Difference(index, "returned", None, "returned", mine.returned, theirs.returned)
-        yield from _held(index, mine, theirs, levels)
+        yield from _held(index, mine, theirs, levels, complete=complete)
 
 
 def _held(
-    index: int, mine: Entry, theirs: Entry, levels: Collection[Level]
+    index: int, mine: Entry, theirs: Entry, levels: Collection[Level], *, complete: bool
 ) -> Iterator[Difference]:
     if mine.held == theirs.held and _types(mine) == _types(theirs):
         return
@@ -70,6 +73,17 @@ def _held(
                 continue
             if not same(value, against):
                 yield Difference(index, LEVEL_OF[field], name, field, value, against)
+        for field in _lacking(ours, other) if complete else ():
+            if LEVEL_OF[field] in levels:
+                yield Difference(index, LEVEL_OF[field], name, field, _NOT_THERE, other.get(field))
+
+
+def _lacking(mine: Held, theirs: Held) -> Iterator[str]:
+    """The fields that only the other side has."""
+    return (field for field in theirs.names if field not in mine.names)
+
+
+_NOT_THERE = "not there"
 
 
 def _types(entry: Entry) -> list[list[type]]:
@@ -77,7 +91,7 @@ def _types(entry: Entry) -> list[list[type]]:
 
 
 def _presence(held: object) -> str:
-    return "there" if held is not None else "not there"
+    return "there" if held is not None else _NOT_THERE
 
 
 def same(value: Any, other: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from kvparity.operations import subject_of
@@ -21,6 +22,7 @@ class Miss:
     fact: str
     expected: Any
     actual: Any
+    cache: str | None = None
 
 
 def misses(
@@ -48,13 +50,27 @@ def misses(
                 yield Miss(index, fact, _shown(fact, expected), actual)
 
 
-def broken_promises(trace: Trace) -> Iterator[Miss]:
-    """Where a hardened subject changed what it had handed out, or wrote to what it was given."""
-    for index, entry in enumerate(trace.entries):
-        if entry.later is not None:
+def broken_promises(trace: Trace, reference: Trace | None) -> Iterator[Miss]:
+    """Where a side changed what it had handed out, or wrote to what it was given.
+
+    What the `reference` does as well, if there is one, is no news.
+    """
+    others = () if reference is None else reference.entries
+    for index, (entry, other) in enumerate(zip_longest(trace.entries, others)):
+        if entry is None:
+            return
+        alike = other if other is not None else _KEEPING
+        if entry.later is not None and alike.later is None:
             yield Miss(index, "handed_out", entry.returned, entry.later)
-        if not entry.inputs_kept:
+        if alike.inputs_kept and not entry.inputs_kept:
             yield Miss(index, "handed_in", "left as given", "written to")
+        for (cache, field), later in entry.moved.items():
+            if (cache, field) not in alike.moved:
+                yield Miss(index, field, entry.held[cache].get(field), later, cache)
+
+
+_KEEPING = Entry()
+"""What changes nothing that it had handed out."""
 
 
 def _subject(op: Op, entry: Entry) -> Held | None:

@@ -8,17 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kvoracle.face import Face
 from kvparity import facts
 from kvparity.compare import Difference, differences, place, same
 from kvparity.ledger import Entry, Found, Ledger
 from kvparity.observe import LEVEL_OF, Level
 from kvparity.operations import subject_of
 from kvparity.program import Op, Program
-from kvparity.trace import Raised, Trace
+from kvparity.trace import Raised, Stop, Trace
 from kvparity.views import viewed
 from kvreports.model import Finding, RaisedValue, Value, Verdict
 from kvreports.words import in_words
 from kvscenarios.loader import CORPUS
+
+LACKING = "lacking"
+_PROMISES = {
+    "handed_out": "an array that was returned here changed later",
+    "handed_in": "an array that was given here was written to",
+}
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,16 @@ def judge(
     subject: Trace,
     reference: Trace,
     *,
+    face: Face,
     levels: Collection[Level],
-    typed_errors: bool,
     ledger: Ledger,
 ) -> Judgement:
-    """The verdict on a scenario's two traces.
-
-    `typed_errors`: the subject promises kvimpl's errors, all or nothing, and no aliasing.
-    """
-    judge_ = _Judge(program, ledger, subject, reference)
+    """The verdict on two traces; `face` is the subject's, and says what it promises."""
+    judge_ = _Judge(program, ledger, face, subject, reference)
     found = [
         *judge_.stops(subject, reference),
         *judge_.differences(subject, reference, levels),
-        *judge_.misses(subject, reference, typed_errors=typed_errors),
+        *judge_.misses(subject, reference),
     ]
     found.sort(key=lambda finding: (finding.declared is not None, finding.index))
     verdict = _verdict(found)
@@ -58,40 +62,45 @@ def judge(
 
 
 class _Judge:
-    def __init__(self, program: Program, ledger: Ledger, subject: Trace, reference: Trace) -> None:
+    def __init__(
+        self, program: Program, ledger: Ledger, face: Face, subject: Trace, reference: Trace
+    ) -> None:
         self.program = program
+        self.face = face
         self.ledger = ledger
         self.traces = subject, reference
         self.spreading: tuple[int, Entry] | None = None
 
     def stops(self, subject: Trace, reference: Trace) -> Iterator[Finding]:
         for side, trace in (("subject", subject), ("reference", reference)):
-            if trace.stop is not None:
-                yield self.finding(
-                    "stop",
-                    trace.stop.index,
-                    "returned",
-                    trace.stop.why,
-                    trace.stop.message,
-                    side=side,
-                )
+            stop = trace.stop
+            if stop is not None:
+                lacks = side == "subject" and self._lacks(stop, reference)
+                why = LACKING if lacks else stop.why
+                yield self.finding("stop", stop.index, "returned", why, stop.message, side=side)
+
+    def _lacks(self, stop: Stop, reference: Trace) -> bool:
+        """Whether the subject ends for want of what it is to have: the reference goes on."""
+        goes_on = reference.stop is None or reference.stop.index > stop.index
+        return self.face.complete and stop.why == "unsupported" and goes_on
 
     def differences(
         self, subject: Trace, reference: Trace, levels: Collection[Level]
     ) -> Iterator[Finding]:
         """Declared differences, and the first that is not."""
-        for difference in differences(subject, reference, levels):
+        for difference in differences(subject, reference, levels, complete=self.face.complete):
             finding = self._difference(difference)
             yield finding
             if finding.declared is None:
                 return
 
-    def misses(self, subject: Trace, reference: Trace, *, typed_errors: bool) -> Iterator[Finding]:
+    def misses(self, subject: Trace, reference: Trace) -> Iterator[Finding]:
         """Pinned facts that a side does not meet, and promises that the subject breaks.
 
         What our corpus pins is what the pinned release does. At an older one, two sides that agree
         on something else are not told so.
         """
+        typed_errors = self.face.typed_errors
         missed = partial(facts.misses, self.program, hardened_subject=typed_errors)
         mine = {(miss.index, miss.fact): miss for miss in missed(subject, errors=typed_errors)}
         theirs = {(miss.index, miss.fact): miss for miss in missed(reference, errors=False)}
@@ -103,9 +112,9 @@ class _Judge:
             for at in sorted(misses.keys() - past):
                 entry = known.get(at) if side == "reference" or at in alike else None
                 yield self._miss(misses[at], "fact", side, entry)
-        if typed_errors:
-            for miss in facts.broken_promises(subject):
-                yield self._miss(miss, "promise", "subject")
+        # What the reference does to its own arrays, those of a hardened subject still promise.
+        for miss in facts.broken_promises(subject, None if typed_errors else reference):
+            yield self._miss(miss, "promise", "subject")
 
     def _is_ours(self) -> bool:
         return Path(self.program.scenario.file).absolute().is_relative_to(CORPUS)
@@ -150,12 +159,10 @@ class _Judge:
 
     def _miss(self, miss: facts.Miss, what: str, side: str, known: Entry | None = None) -> Finding:
         level = LEVEL_OF.get(miss.fact, "returned" if what == "promise" else "state")
-        promise = {
-            "handed_out": "an array that was returned here changed later",
-            "handed_in": "an array that was given here was written to",
-        }
         pinned = "traced" if self.program.scenario.traced == "hand" else "pinned"
-        message = promise.get(miss.fact) or f"the {side} does not meet the {pinned} {miss.fact}"
+        message = f"the {side} does not meet the {pinned} {miss.fact}"
+        if what == "promise":
+            message = _PROMISES.get(miss.fact, f"the array that was {miss.fact} here changed later")
         actual = viewed(miss.actual, miss.fact, self.program.paint)
         return self.finding(
             what,
@@ -165,6 +172,7 @@ class _Judge:
             message,
             known=known,
             side=side,
+            cache=miss.cache,
             expected=viewed(miss.expected, miss.fact, self.program.paint),
             subject=actual if side == "subject" else None,
             reference=actual if side == "reference" else None,
@@ -184,7 +192,7 @@ class _Judge:
         op = self._op(index)
         failed = what in {"fact", "promise"} and rest.get("side") == "subject"
         entry = None
-        if what != "stop":
+        if what != "stop" or field == LACKING:
             field_ = facts.COMPARED_AS.get(field, field)
             entry = self._entry(index, field_, what, failed=failed, **rest) or known
             spreads = entry is not None and (entry.spreads or what == "refused")
@@ -209,12 +217,13 @@ class _Judge:
     ) -> Entry | None:
         """The entry that declares a finding, by itself or as what follows from an earlier one.
 
-        What a subject promises of its arrays follows from nothing.
+        What a hardened subject promises of its arrays follows from nothing.
         """
         found = self._found(index, field, rest.get("reference"), rest.get("cache"))
         found = found._replace(subject_failed=failed)
         entry = self.ledger.declare(self.program.scenario, found)
-        if entry is None and self.spreading is not None and what != "promise":
+        follows = what != "promise" or not self.face.typed_errors
+        if entry is None and self.spreading is not None and follows:
             start, spreading = self.spreading
             excused = not failed or spreading.why == "by-design"
             return spreading if index >= start and excused else None
@@ -265,6 +274,7 @@ def _verdict(findings: Collection[Finding]) -> Verdict:
         return "refused" if differing[0].what == "refused" else "diverge"
     if missed:
         return "reference-moved" if "reference" in missed else "subject-moved"
-    if any(finding.what == "stop" for finding in open_):
-        return "unsupported"
+    stops = {finding.field for finding in open_ if finding.what == "stop"}
+    if stops:
+        return "lacking" if LACKING in stops else "unsupported"
     return "declared" if findings else "conform"

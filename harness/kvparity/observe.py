@@ -168,7 +168,7 @@ class _Survey(NamedTuple):
 
     kind: str
     names: tuple[str, ...]
-    getters: tuple[Get, ...]
+    getters: tuple[tuple[str, Get], ...]
     layout: int
     holds: bool
 
@@ -177,7 +177,8 @@ class Observer:
     """Looks at caches, keeping snapshots of arrays to be evaluated together and read later.
 
     A snapshot is `array[...]`: a handle that never sees later writes. `pending` holds them, and
-    `read` fills in the values that stand for them.
+    `read` fills in the values that stand for them. `read_out` has the fields that are arrays, of
+    the cache that was `held` last, under the handles that anybody else would have got.
     """
 
     def __init__(self, face: Face, surveys: dict[type, _Survey] | None = None) -> None:
@@ -185,6 +186,7 @@ class Observer:
         self._surveys: dict[type, _Survey] = {} if surveys is None else surveys
         self.pending: list[mx.array] = []
         self._values: list[Frozen] = []
+        self.read_out: list[tuple[str, mx.array, Frozen]] = []
 
     def another(self) -> Observer:
         """One for another session: what was found out about the classes stays known."""
@@ -217,12 +219,18 @@ class Observer:
         """
         survey = self._surveys.get(type(cache)) or self._survey(cache)
         snapshot = self.snapshot
+        self.read_out = []
         try:
             values = self._pair(cache) if survey.holds and not passing else []
-            for get in survey.getters:
+            for name, get in survey.getters:
                 value = get(cache)
-                plain = type(value) in _SCALARS or get is _buffer_shape
-                values.append(value if plain else snapshot(value))
+                if type(value) in _SCALARS or get is _buffer_shape:
+                    values.append(value)
+                    continue
+                seen = snapshot(value)
+                if type(value) is mx.array:
+                    self.read_out.append((name, value, seen))
+                values.append(seen)
         except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
             passing = False
@@ -249,7 +257,7 @@ class Observer:
         names, getters, layout = [field.name for field in _HELD] if holds else [], [], 0
         for field in fields[len(_HELD) :] if holds else fields:
             try:
-                getters.append(field.getter(self._face, cache))
+                getters.append((field.name, field.getter(self._face, cache)))
             except Unsupported:
                 continue
             names.append(field.name)
@@ -266,7 +274,7 @@ class Observer:
                 pair = self._pair(cache)
             except Exception as error:  # noqa: BLE001 - what reading them raises is their value
                 pair = [raised(error)] * 2
-        return pair + [self._one(get, cache) for get in survey.getters]
+        return pair + [self._one(get, cache) for _, get in survey.getters]
 
     def _one(self, get: Get, cache: Any) -> Any:
         try:

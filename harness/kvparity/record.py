@@ -52,8 +52,8 @@ def _record(plan: Plan, program: Program, subject: Trace, reference: Trace) -> R
         program,
         subject,
         reference,
+        face=plan.subject.face,
         levels=plan.levels,
-        typed_errors=plan.subject.face.typed_errors,
         ledger=plan.ledger,
     )
     scenario = program.scenario

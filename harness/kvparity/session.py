@@ -18,7 +18,7 @@ from kvoracle.face import Face, Unsupported
 from kvparity import operations
 from kvparity.observe import EXTRAS, Observer, array_bytes, raised
 from kvparity.program import Op, Program
-from kvparity.trace import Entry, Held, Raised, Stop, Trace
+from kvparity.trace import Entry, Frozen, Held, Raised, Stop, Trace
 
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
 _ON_ONE = {"update", "decode", "append", "trim", "make_mask", "maybe_trim_front", "observe"}
@@ -41,6 +41,8 @@ class Session:
         self.entries: list[Entry] = []
         self.frozen = 0
         self.handed_out: list[tuple[int, Any]] = []
+        self.read_out: dict[tuple[str, str], tuple[int, Any, Frozen]] = {}
+        self.read_again: list[tuple[int, tuple[str, str], Frozen, Frozen]] = []
         self.restored: set[str] = set()
         self.looked: dict[str, dict[str, Held]] = {}
         self.sharing: dict[str, set[str]] = {}
@@ -62,16 +64,12 @@ class Session:
 
     def pending(self) -> list[Any]:
         """What is still to be evaluated."""
-        looked_at: list[Any] = [self.observer.pending]
-        if self.face.typed_errors:
-            looked_at += [self.inputs, [result for _, result in self.handed_out]]
-        return looked_at
+        return [self.observer.pending, self.inputs, [result for _, result in self.handed_out]]
 
     def trace(self) -> Trace:
         """What was observed, as plain values."""
         self.stop = self._flush() or self.stop
-        if self.face.typed_errors:
-            self._look_again()
+        self._look_again()
         return Trace(self.entries, self.stop)
 
     def _run(self) -> Stop | None:
@@ -102,7 +100,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - what an operation raises is an observation
             entry.raised = raised(error)
             result = None
-        if self.face.typed_errors and self._held_by_a_cache(result):
+        if self._held_by_a_cache(result):
             self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
         if self.restored or op.name in _RESTORING:
@@ -143,7 +141,7 @@ class Session:
         if cache is None:
             return {}
         restored = name.partition(".")[0] in self.restored
-        return {name: self.observer.held(cache, restored=restored, passing=op.passing)}
+        return {name: self._look(name, cache, restored=restored, passing=op.passing)}
 
     def _all_held(self, op: Op) -> dict[str, Held]:
         """What the caches hold, each by its name; looked at are those that the op can reach.
@@ -165,7 +163,18 @@ class Session:
         """What a cache holds, and each within it."""
         restored = name in self.restored
         parts = self._parts(name, cache)
-        return {part: self.observer.held(one, restored=restored) for part, one in parts}
+        return {part: self._look(part, one, restored=restored) for part, one in parts}
+
+    def _look(self, name: str, cache: Any, *, restored: bool, passing: bool = False) -> Held:
+        """What one cache holds; its arrays are noted, in case that a later op changes them."""
+        held = self.observer.held(cache, restored=restored, passing=passing)
+        for field, array, seen in self.observer.read_out:
+            before = self.read_out.get((name, field))
+            if before is not None and before[1] is array:
+                # Whoever had read it then holds what is held now.
+                self.read_again.append((before[0], (name, field), before[2], seen))
+            self.read_out[name, field] = len(self.entries), array, seen
+        return held
 
     def _reached(self, op: Op) -> set[str]:
         """The caches that an op on one of them can reach: it, and those that share arrays with it.
@@ -237,6 +246,9 @@ class Session:
         for index, later in now:
             if later != self.entries[index].returned:
                 self.entries[index].later = later
+        for index, field, then, after in self.read_again:
+            if then != after and index < len(self.entries):
+                self.entries[index].moved[field] = after
         mx.eval(self.inputs)
         painted = self.program.painted
         for entry, given, before in zip(self.entries, self.inputs, painted, strict=False):

@@ -19,7 +19,7 @@ from kvparity import __version__
 from kvparity.compare import Difference, differences, place
 from kvparity.observe import LEVELS
 from kvparity.program import Program
-from kvparity.trace import Stop, Trace
+from kvparity.trace import Entry, Stop, Trace
 from kvparity.views import viewed
 from kvreports.model import Value
 from kvreports.timeline import (
@@ -95,7 +95,11 @@ def first_difference(before: Trace, after: Trace) -> Difference | None:
 
 
 def _all_differences(before: Trace, after: Trace) -> Iterator[Difference]:
-    found = [*differences(before, after, LEVELS), *_other_errors(before, after)]
+    found = [
+        *differences(before, after, LEVELS),
+        *_other_errors(before, after),
+        *_other_handles(before, after),
+    ]
     yield from sorted(found, key=lambda difference: difference.index)
     mine, theirs = before.stop, after.stop
     if _end(mine) != _end(theirs):
@@ -107,6 +111,21 @@ def _other_errors(before: Trace, after: Trace) -> Iterator[Difference]:
     for index, (old, new) in enumerate(zip(before.entries, after.entries, strict=False)):
         if old.raised and new.raised and old.raised.name != new.raised.name:
             yield Difference(index, "returned", None, "raised", old.raised, new.raised)
+
+
+def _other_handles(before: Trace, after: Trace) -> Iterator[Difference]:
+    for index, (old, new) in enumerate(zip(before.entries, after.entries, strict=False)):
+        if _changing(old) != _changing(new):
+            yield Difference(index, "returned", None, "handles", _changing(old), _changing(new))
+
+
+def _changing(entry: Entry) -> str:
+    """Which arrays that were read after an op a later one changed, in words."""
+    fields = [f"{cache}.{name}" for cache, name in sorted(entry.moved)]
+    returned = ["what was returned"] if entry.later is not None else []
+    given = ["what was given"] if not entry.inputs_kept else []
+    changed = ", ".join([*returned, *given, *fields])
+    return f"{changed} changes later" if changed else "nothing changes later"
 
 
 def _end(stop: Stop | None) -> tuple[str, int] | None:

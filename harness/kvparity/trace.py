@@ -64,6 +64,8 @@ class Entry:
     `aside` says that the operation was played on a copy: the reference's part in a step that the
     subject is to refuse. `later` is what the arrays returned hold at the end, where that differs
     from what they held when they were returned; `inputs_kept` whether those given were left alone.
+    `moved` has the fields, by cache and name, whose arrays a later op changed under whoever had
+    read them here, and what they held then.
     """
 
     returned: Any = None
@@ -73,6 +75,7 @@ class Entry:
     aside: bool = False
     later: Any = None
     inputs_kept: bool = True
+    moved: dict[tuple[str, str], Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

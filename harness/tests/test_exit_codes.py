@@ -37,7 +37,8 @@ scenarios:
   - {name: conform, cache: {kind: concatenate}, steps: [{update: [1]}]}
   - {name: diverge, cache: {kind: standard}, steps: [{update: [1]}]}
   - {name: refused, cache: {kind: rotating, max_size: 4}, steps: [{update: [1]}, {trim: 1}]}
-  - {name: unsupported, cache: {kind: chunked, chunk_size: 4}, steps: [{update: [1]}]}
+  - {name: unsupported, cache: {kind: concatenate}, steps: [maybe_trim_front]}
+  - {name: lacking, cache: {kind: chunked, chunk_size: 4}, steps: [{update: [1]}]}
   - {name: crashed, cache: {kind: quantized}, steps: [observe]}
   - {name: reference-moved, cache: {kind: concatenate}, steps: [{update: [1], expect: {offset: 5}}]}
   - {name: subject-moved, cache: {kind: standard}, steps: [{update: [1], expect: {trimmable: true}}]}
@@ -64,6 +65,7 @@ CASES: dict[str, tuple[int, list[str], str | None]] = {
     "declared": (0, ["run", "mine.yaml", "-k", "diverge", "--ledger", "declared.yaml"], "1 declared"),
     "diverge": (1, ["run", "mine.yaml", "-k", "diverge"], "1 diverge"),
     "refused": (1, ["run", "mine.yaml", "-k", "refused"], "1 refused"),
+    "lacking": (1, ["run", "mine.yaml", "-k", "lacking"], "1 lacking"),
     "crashed": (1, ["run", "mine.yaml", "-k", "crashed"], "1 crashed"),
     "reference-moved": (1, ["run", "mine.yaml", "-k", "reference-moved"], "1 reference-moved"),
     "subject-moved": (
@@ -76,7 +78,7 @@ CASES: dict[str, tuple[int, list[str], str | None]] = {
         ["gate", "--config", "passing.toml", "--ledger", "declared.yaml"],
         "1 declared, 1 unsupported, 1 conform",
     ),
-    "failing, mixed": (1, ["run", "mine.yaml", "--ledger", "declared.yaml"], "1 refused, 1 crashed"),
+    "failing, mixed": (1, ["run", "mine.yaml", "--ledger", "declared.yaml"], "1 refused, 1 lacking, 1 crashed"),
     "stale": (1, ["gate", "--config", "passing.toml", "--ledger", "stale.yaml"], "never"),
     "usage": (2, ["gate", "--config", "typo.toml"], "did you mean 'references'?"),
     "ledger": (2, ["run", "mine.yaml", "--ledger", "blank.yaml"], "needs a reason in words"),
@@ -97,7 +99,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
         "pass.yaml": "".join(
             line
             for line in SCENARIOS.splitlines(keepends=True)
-            if not re.search("name: (refused|crashed|.*-moved)", line)
+            if not re.search("name: (refused|crashed|lacking|.*-moved)", line)
         ),
         "declared.yaml": DECLARED,
         "stale.yaml": STALE,

@@ -45,8 +45,8 @@ def verdict_on(
         program,
         InProcess(mine).play(program),
         InProcess(theirs).play(program, aside=mine.typed_errors),
+        face=mine,
         levels=levels,
-        typed_errors=mine.typed_errors,
         ledger=ledger.Ledger(entries, "0.32.2"),
     )
 
@@ -91,7 +91,9 @@ def declared(why: str, field: str = "size") -> ledger.Entry:
         ("diverge", "size", {"subject": LONGER, "entries": (declared("by-design", "offset"),)}),
         ("refused", "raised", {"subject": module(kvimpl, KVCache=Raising)}),
         ("crashed", "crashed", {"subject": module(kvimpl, KVCache=Unmade)}),
-        ("unsupported", "unsupported", {"subject": module(kvimpl, KVCache=None)}),
+        ("lacking", "lacking", {"subject": module(kvimpl, KVCache=None)}),
+        ("declared", "lacking", {"subject": module(kvimpl, KVCache=None), "entries": (declared("by-design", "lacking"),)}),
+        ("unsupported", "unsupported", {"subject": module(kvimpl, KVCache=None), "reference": module(REFERENCE[0], KVCache=None)}),
         ("unsupported", "unsupported", {"reference": module(REFERENCE[0], KVCache=None)}),
         ("conform", None, {"subject": LONGER, "levels": ("returned",)}),
         ("conform", None, {"subject": LONGER, "levels": ("internals",)}),

@@ -55,7 +55,8 @@ class Face:
 
     `cache` is a module with the names of `mlx_lm.models.cache`, `base` one with
     `create_causal_mask`. An implementation that has kvimpl's `CacheError` promises what goes with
-    it: typed errors, all or nothing, no aliasing.
+    it: typed errors, all or nothing, no aliasing. One that is no release or commit of mlx-lm is
+    `complete`: to have whatever the reference has, for it stands in its place.
     """
 
     def __init__(self, name: str, cache: ModuleType, base: ModuleType | None = None) -> None:
@@ -63,6 +64,7 @@ class Face:
         self.cache = cache
         self.base = base if base is not None else cache
         self.typed_errors = hasattr(cache, "CacheError")
+        self.complete = not name.startswith("mlx-lm")
 
     def cls(self, kind: str) -> Any:
         """The class of a kind. Raises Unsupported."""

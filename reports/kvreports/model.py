@@ -18,6 +18,7 @@ Verdict = Literal[
     "reference-moved",
     "hand-differs",
     "subject-moved",
+    "lacking",
     "unsupported",
     "crashed",
     "timeout",

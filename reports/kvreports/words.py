@@ -26,6 +26,7 @@ MEANING: dict[Verdict, str] = {
     "diverge": "the subject differs from the reference",
     "refused": "one side raised where the other went on",
     "subject-moved": "the subject does not meet what the scenario pins",
+    "lacking": "the subject lacks what the reference has",
     "crashed": "an implementation could not be played to the end",
     "timeout": "an implementation took too long",
     "reference-moved": "the reference no longer meets what the scenario pins",
@@ -42,7 +43,12 @@ MISSING = "not there"
 """A value that one side does not have at all."""
 
 _WIDTH = 72
-_STOPS = {"crashed": "crashed", "timeout": "ran out of time", "unsupported": "was not compared"}
+_STOPS = {
+    "crashed": "crashed",
+    "timeout": "ran out of time",
+    "unsupported": "was not compared",
+    "lacking": "lacks what the reference has",
+}
 _MASK_SIGNS = ({"x"}, {"."}, {"x", "."})
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 

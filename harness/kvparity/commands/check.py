@@ -12,7 +12,7 @@ from kvparity.run import run
 from kvreports.model import PASSING
 from kvscenarios.select import select
 
-_NOT_JUDGED = {"unsupported", "crashed", "timeout", "reference-moved", "hand-differs"}
+_NOT_JUDGED = {"unsupported", "lacking", "crashed", "timeout", "reference-moved", "hand-differs"}
 
 
 def command(selector: str, subject: str, reference: str, *, keyword: str | None) -> int:
