@@ -52,6 +52,8 @@ def differences(
         if "returned" in levels and not aside and not same(mine.returned, theirs.returned):
             yield Difference(index, "returned", None, "returned", mine.returned, theirs.returned)
         yield from _held(index, mine, theirs, levels, complete=complete)
+        if "state" in levels:
+            yield from _layouts(index, mine, theirs)
 
 
 def _held(
@@ -76,6 +78,13 @@ def _held(
         for field in _lacking(ours, other) if complete else ():
             if LEVEL_OF[field] in levels:
                 yield Difference(index, LEVEL_OF[field], name, field, _NOT_THERE, other.get(field))
+
+
+def _layouts(index: int, mine: Entry, theirs: Entry) -> Iterator[Difference]:
+    for name in mine.layouts.keys() & theirs.layouts.keys():
+        ours, other = mine.layouts[name], theirs.layouts[name]
+        if ours.convention == other.convention and not same(ours.layout, other.layout):
+            yield Difference(index, "state", name, "layout", ours.layout, other.layout)
 
 
 def _lacking(mine: Held, theirs: Held) -> Iterator[str]:

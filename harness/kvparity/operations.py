@@ -243,13 +243,18 @@ def _advance(call: Call) -> None:
     call.face.method(call.target, "advance")(call.args)
 
 
+def file_of(files: Path, name: str) -> Path:
+    """Where a scenario's file of this name is."""
+    return files / f"{name}.safetensors"
+
+
 def _save(call: Call) -> None:
-    path = call.files / f"{call.args.file}.safetensors"
+    path = file_of(call.files, call.args.file)
     call.face.save(str(path), call.find_all(call.op.targets), dict(call.args.metadata))
 
 
 def _load(call: Call) -> Any:
-    caches, metadata = call.face.load(str(call.files / f"{call.args}.safetensors"))
+    caches, metadata = call.face.load(str(file_of(call.files, call.args)))
     call.keep(caches)
     return tuple(sorted(metadata.items()))
 

@@ -117,6 +117,10 @@ class Program:
             for tensor in tensors:
                 self._check(index, tensor)
 
+    def looks_at(self, op: Op) -> bool:
+        """Whether what the caches hold is looked at after an op that is not the last."""
+        return self.scenario.look == "always" or op.expect is not None
+
     def label(self, op: Op) -> str:
         """The op as a person would call it."""
         return label(op.step, op.token)

@@ -15,10 +15,10 @@ from typing import Any
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-from kvparity import operations
+from kvparity import carried, operations
 from kvparity.observe import EXTRAS, Observer, array_bytes, raised
 from kvparity.program import Op, Program
-from kvparity.trace import Entry, Frozen, Held, Raised, Stop, Trace
+from kvparity.trace import Entry, Frozen, Held, Laid, Raised, Stop, Trace
 
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
 _ON_ONE = {"update", "decode", "append", "trim", "make_mask", "maybe_trim_front", "observe"}
@@ -105,9 +105,11 @@ class Session:
         entry.returned = self.observer.snapshot(result)
         if self.restored or op.name in _RESTORING:
             self._note_restored(op)
-        entry.held = self._passing(op)
-        if not entry.held:
-            entry.held = self._all_held(op)
+        ends = len(self.entries) == len(self.program.ops) - 1
+        if self.program.looks_at(op) or ends:
+            entry.held = self._passing(op) or self._all_held(op, ends=ends)
+        if not (self.aside or self.face.typed_errors):
+            entry.layouts = dict(self._layouts(op, entry, ends=ends))
         if op.expect is not None:
             entry.extra = dict(self._extras(op))
         return entry
@@ -143,12 +145,22 @@ class Session:
         restored = name.partition(".")[0] in self.restored
         return {name: self._look(name, cache, restored=restored, passing=op.passing)}
 
-    def _all_held(self, op: Op) -> dict[str, Held]:
+    def _layouts(self, op: Op, entry: Entry, *, ends: bool) -> Iterator[tuple[str, Laid]]:
+        """How a file saved by this op is laid out and, at the end, the state of every cache."""
+        if op.name == "save" and entry.raised is None:
+            file = operations.file_of(self.files, op.step.args.file)
+            call = operations.Call(self.face, op, self.caches, (), self.files)
+            yield f"file {op.step.args.file}", carried.file(file, call.find_all(op.targets)[0])
+        for name, cache in self.caches.items() if ends else ():
+            for part, one in self._parts(name, cache):
+                if hasattr(type(one), "state"):
+                    yield part, carried.state(one, self.observer.snapshot)
+
+    def _all_held(self, op: Op, *, ends: bool) -> dict[str, Held]:
         """What the caches hold, each by its name; looked at are those that the op can reach.
 
         At the end of the scenario all are looked at.
         """
-        ends = len(self.entries) == len(self.program.ops) - 1
         if op.name not in _ON_ONE:
             self.sharing = self._shared()
         reached = None if op.name not in _ON_ONE or ends else self._reached(op)

@@ -47,6 +47,13 @@ class Held(NamedTuple):
         return self.values[self.names.index(name)] if name in self.names else ABSENT
 
 
+class Laid(NamedTuple):
+    """How something is laid out, and by which convention: only layouts of one are compared."""
+
+    convention: str
+    layout: Any
+
+
 class _Absent:
     """The implementation has no such field."""
 
@@ -65,7 +72,8 @@ class Entry:
     subject is to refuse. `later` is what the arrays returned hold at the end, where that differs
     from what they held when they were returned; `inputs_kept` whether those given were left alone.
     `moved` has the fields, by cache and name, whose arrays a later op changed under whoever had
-    read them here, and what they held then.
+    read them here, and what they held then. `layouts` says, for a file that was saved here and at
+    the end for every cache, how what it carries is laid out.
     """
 
     returned: Any = None
@@ -76,6 +84,7 @@ class Entry:
     later: Any = None
     inputs_kept: bool = True
     moved: dict[tuple[str, str], Any] = field(default_factory=dict)
+    layouts: dict[str, Laid] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,61 @@ def test_the_verdict_on_two_sides(verdict: str, field: str | None, options: dict
     assert [f.field for f in judgement.findings[:1]] == ([] if field is None else [field])
 
 
+BATCH = "{kind: batch, left_padding: [1, 0]}"
+
+
+def of_reference(name: str, **members: Any) -> ModuleType:
+    """The reference's caches, one class of them with other members."""
+    return module(REFERENCE[0], **{name: type(name, (getattr(REFERENCE[0], name),), members)})
+
+
+def counts_in_place(self: Any, keys: mx.array, values: mx.array) -> Any:
+    before = self.offset
+    fetched = REFERENCE[0].BatchKVCache.update_and_fetch(self, keys, values)
+    before[...] = self.offset
+    self.offset = before
+    return fetched
+
+
+def writes_to_what_it_is_given(self: Any, keys: mx.array, values: mx.array) -> Any:
+    fetched = REFERENCE[0].KVCache.update_and_fetch(self, keys, values)
+    keys[...] = 0
+    return fetched
+
+
+def without_bits(self: Any, name: str) -> Any:
+    if name == "bits":
+        raise AttributeError(name)
+    return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize(
+    ("field", "what", "subject", "cache", "steps"),
+    [
+        ("offset", "promise", of_reference("BatchKVCache", update_and_fetch=counts_in_place), BATCH, "[{update: [1, 2]}, {update: [3]}]"),
+        ("handed_in", "promise", of_reference("KVCache", update_and_fetch=writes_to_what_it_is_given), "{kind: standard}", "[{update: [1, 2]}]"),
+        ("layout", "difference", of_reference("KVCache", state=property(lambda self: (self.values, self.keys, self.offset))), "{kind: standard}", "[{update: [1, 2]}]"),
+        ("bits", "difference", of_reference("QuantizedKVCache", __getattribute__=without_bits), "{kind: quantized}", "[observe]"),
+    ],
+    ids=["counts in place", "writes to what it is given", "lays its state out otherwise", "has no bits"],
+)  # fmt: skip
+def test_a_subject_that_is_not_hardened_is_held_to_what_the_reference_keeps(
+    field: str, what: str, subject: ModuleType, cache: str, steps: str
+) -> None:
+    judgement = verdict_on(steps, subject, cache=cache)
+    assert judgement.verdict == "diverge"
+    assert (judgement.findings[0].field, judgement.findings[0].what) == (field, what)
+
+
+def test_the_layout_of_a_file_is_compared() -> None:
+    def save(file: str, cache: Any, metadata: Any) -> None:
+        REFERENCE[0].save_prompt_cache(file, cache, {**metadata, "by": "me"})
+
+    steps = "[{update: [1, 2]}, {save: {file: f}}]"
+    judgement = verdict_on(steps, module(REFERENCE[0], save_prompt_cache=save))
+    assert [(f.field, f.cache) for f in judgement.findings] == [("layout", "file f")]
+
+
 @pytest.mark.parametrize(
     ("verdict", "subject", "reference", "pinned"),
     [

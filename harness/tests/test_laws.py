@@ -88,6 +88,21 @@ class shares_its_buffer_with_its_copy(KVCache):
         return fork
 
 
+class trims_when_somebody_looks(KVCache):
+    """Puts a trim off until it is asked for its size."""
+
+    owed = 0
+
+    def trim(self, n: int) -> int:
+        self.owed = min(n, self.offset)
+        return self.owed
+
+    def size(self) -> int:
+        self.offset -= self.owed
+        self.owed = 0
+        return self.offset
+
+
 BY_LAW = {
     "prefill-in-chunks": (overwrites_the_first_token_on_a_second_prefill, "standard"),
     "save-and-load": (loses_a_token__load_prompt_cache, "standard"),
@@ -95,6 +110,7 @@ BY_LAW = {
     "row-alone": (gives_every_row_the_tokens_of_the_first, "batch"),
     "merge-and-extract": (merges_its_rows_backwards, "rows"),
     "trim-and-again": (planted.keeps_one_token_too_many_on_trim, "standard"),
+    "looking": (trims_when_somebody_looks, "standard"),
     "raised": (planted.half_commits_on_error, "standard"),
     "handed-out": (planted.hands_out_its_own_buffer, "standard"),
 }

@@ -247,7 +247,19 @@ def _leaf(
         return f"{name}: the first {len(mine.numbers)} numbers agree, later ones do not"
     if not _same_form(left, right):
         return f"{name}: {left[0]} {_form(left)}, {right[0]} {_form(right)}"
+    part = _part_that_differs(mine, theirs)
+    if part is not None:
+        return _leaf(f"{name} part {part[0]}", place, (left[0], part[1]), (right[0], part[2]))
     return f"{name}: {left[0]} {in_words(mine)}, {right[0]} {in_words(theirs)}"
+
+
+def _part_that_differs(left: Value, right: Value) -> tuple[int, Value, Value] | None:
+    """The first part in which two lists differ that are too long to be told whole."""
+    mine, theirs = _items(left), _items(right)
+    if len(mine) != len(theirs) or max(len(_words(left)), len(_words(right))) <= _WIDTH:
+        return None
+    pairs = enumerate(zip(mine, theirs, strict=True))
+    return next(((at, *pair) for at, pair in pairs if not alike(*pair)), None)
 
 
 _MASKED = {"x": "attends", ".": "masks it"}

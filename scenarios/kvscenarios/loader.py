@@ -18,7 +18,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_SCENARIOS = 4096
 
 _FILE_KEYS = ("family", "scenarios", "about")
-_AUTHORED = ("name", "about", "source", "traced", "cache", "caches", "steps", "matrix")
+_AUTHORED = ("name", "about", "source", "traced", "cache", "caches", "look", "steps", "matrix")
 
 
 def load_corpus() -> list[Scenario]:

@@ -27,6 +27,10 @@ class Body(Model):
 
     cache: CacheSpec | None = Field(None, description="The only cache, named `cache`.")
     caches: Annotated[dict[Name, CacheSpec], Field(max_length=64)] = Field({})
+    look: Literal["always", "last"] = Field(
+        "always",
+        description="`last`: what the caches hold is looked at after the last step alone.",
+    )
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
 

@@ -9,7 +9,7 @@ import yaml
 from kvscenarios.model import Body, Scenario
 from kvscenarios.tokens import UNWRITTEN
 
-_ORDER = ("name", "about", "source", "traced", "cache", "caches", "steps")
+_ORDER = ("name", "about", "source", "traced", "cache", "caches", "look", "steps")
 _FIELDS = {*Body.model_fields, "name", "about", "source", "traced"}
 _TENSORS = {"update", "keys", "values", "set_state", "state", "to"}
 """Where a tensor stands, which is written as its tokens if there is no more to it."""

@@ -26,6 +26,7 @@ _TWINS: dict[str, _Law] = {
     "row-alone": rows.row,
     "merge-and-extract": edits.merged,
     "trim-and-again": edits.trim,
+    "looking": edits.unlooked,
     "raised": edits.raised,
 }
 HANDED_OUT = "handed-out"
@@ -38,6 +39,7 @@ SAYS = {
     "row-alone": "a row of a batch is the row alone",
     "merge-and-extract": "a row that was merged and taken out again is the row",
     "trim-and-again": "trimming n tokens and writing them again is nothing, where it trims at all",
+    "looking": "looking at a cache changes nothing",
     "raised": "an operation that raised did nothing",
     HANDED_OUT: "what was handed out never changes",
 }

@@ -240,6 +240,12 @@ def trim(site: Site, choice: Choice) -> Twin | None:
     return Twin(site.scenario, with_steps(site.scenario, other), at, len(put))
 
 
+def unlooked(site: Site, _choice: Choice) -> Twin | None:
+    """The same, and nobody looks before the end: a cache that puts work off must still do it."""
+    other = with_steps(site.scenario, site.steps, look="last")
+    return Twin(site.scenario, other, first=0, shift=0, whole=True)
+
+
 def raised(site: Site, choice: Choice) -> Twin | None:
     """An operation that raised did nothing."""
     refused = [

@@ -70,15 +70,15 @@ def stripped(steps: Sequence[Step]) -> list[Step]:
     ]
 
 
-def with_steps(scenario: Scenario, steps: Sequence[Step]) -> Scenario:
-    """The scenario with other steps."""
+def with_steps(scenario: Scenario, steps: Sequence[Step], **more: Any) -> Scenario:
+    """The scenario with other steps, and whatever else it is to say."""
     given = {
         name: getattr(scenario, name)
         for name in ("cache", "caches")
         if name in scenario.model_fields_set
     }
     return Scenario.model_construct(
-        **given, steps=tuple(steps), name=scenario.name, family=scenario.family
+        **given, **more, steps=tuple(steps), name=scenario.name, family=scenario.family
     )
 
 
@@ -118,7 +118,7 @@ def _differences(
         before, after = plain[1].entries[mine], other[1].entries[theirs]
         at = step + twin.shift
         if step > twin.first or twin.whole:
-            yield from look.returned(before, after, at, _kind(other[1], theirs, plain[0].ops[mine]))
+            yield from look.returned(before, after, at, _kind(plain[1], mine, plain[0].ops[mine]))
         for name, held in before.held.items():
             if twin.fields and name not in twin.renamed:
                 continue
