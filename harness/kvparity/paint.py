@@ -15,6 +15,7 @@ from typing import Literal
 
 import mlx.core as mx
 
+from kvparity.observe import array_bytes
 from kvparity.trace import Frozen
 
 Side = Literal["keys", "values"]
@@ -35,6 +36,18 @@ UNREADABLE = "?"
 
 class PaintError(ValueError):
     """Token ids that the dtype cannot tell apart."""
+
+
+@dataclass(frozen=True)
+class Painted:
+    """An array as it was painted, which nobody is given, and its bytes."""
+
+    array: mx.array
+
+    @cached_property
+    def data(self) -> bytes:
+        """In row-major order; evaluates the array."""
+        return array_bytes(self.array)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class Paint:
         shape: tuple[int, int, int],
         dtype: str,
         side: Side,
-    ) -> mx.array:
+    ) -> Painted:
         """The tokens as an array [batch, heads, S, lanes]; `shape` is (batch, heads, lanes).
 
         One row of tokens stands for every batch row. The array is to be given out under handles
@@ -86,9 +99,9 @@ class Paint:
         form = (batch, heads, len(rows[0]) if rows else 0, lanes)
         if dtype == "float32":
             sign = 1 if side == "keys" else -1
-            return mx.array([sign * code for code in codes], mx.float32).reshape(form)
+            return Painted(mx.array([sign * code for code in codes], mx.float32).reshape(form))
         bits = codes if side == "keys" else [code + _SIGN for code in codes]
-        return mx.array(bits, mx.uint16).view(getattr(mx, dtype)).reshape(form)
+        return Painted(mx.array(bits, mx.uint16).view(getattr(mx, dtype)).reshape(form))
 
     def cells(self, array: Frozen, side: Side) -> list[list[int | str]]:
         """The tokens of an array [batch, heads, S, lanes], a list of slots for each batch row.

@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from kvparity.labels import label
 from kvparity.layouts import Layout, Layouts
-from kvparity.paint import Paint, PaintError, Side, shared
+from kvparity.paint import Paint, Painted, PaintError, Side, shared
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.expect import Expect
@@ -73,11 +73,12 @@ class _Tensor:
         )
         return batch, heads, lanes
 
-    def paint(self, paint: Paint, token: int | None = None) -> mx.array:
+    def paint(self, paint: Paint, token: int | None = None) -> Painted:
         """The array, or that of one of its tokens alone."""
         if isinstance(self.spec, ShapedTensor):
             numbers = mx.arange(1, prod(self.spec.shape) + 1)
-            return numbers.reshape(self.spec.shape).astype(getattr(mx, self.spec.dtype))
+            shaped = numbers.reshape(self.spec.shape).astype(getattr(mx, self.spec.dtype))
+            return Painted(shaped)
         rows = self.spec.tokens
         if token is not None:
             rows = tuple([row[token : token + 1] for row in rows])
@@ -134,12 +135,12 @@ class Program:
 
         What one side writes to a handle, no other side sees.
         """
-        return [tuple([array[...] for array in arrays]) for arrays in self.painted]
+        return [tuple([one.array[...] for one in arrays]) for arrays in self.painted]
 
     @cached_property
-    def painted(self) -> list[tuple[mx.array, ...]]:
-        """The arrays as they were painted, which nobody is given."""
-        painted: list[tuple[mx.array, ...]] = []
+    def painted(self) -> list[tuple[Painted, ...]]:
+        """The arrays that each op is given, as they were painted."""
+        painted: list[tuple[Painted, ...]] = []
         for step, tensors in zip(self.scenario.steps, self._tensors, strict=True):
             count = len(step.decode[0]) if isinstance(step, Decode) else 1
             for token in range(count):

@@ -100,7 +100,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - what an operation raises is an observation
             entry.raised = raised(error)
             result = None
-        if self._held_by_a_cache(result):
+        if self._held_by_a_cache(op, result):
             self.handed_out.append((len(self.entries), result))
         entry.returned = self.observer.snapshot(result)
         if self.restored or op.name in _RESTORING:
@@ -114,14 +114,16 @@ class Session:
             entry.extra = dict(self._extras(op))
         return entry
 
-    def _held_by_a_cache(self, result: Any) -> bool:
+    def _held_by_a_cache(self, op: Op, result: Any) -> bool:
         """Whether a cache holds one of the handles it returned: only then can it change later."""
-        handles = _arrays(result) if result is not None else ()
+        if type(result) in _LEAVES:
+            return False
+        handles = set(map(id, _arrays(result)))
         return bool(handles) and any(
-            part is handle
-            for cache in self.caches.values()
-            for part in _arrays(cache)
-            for handle in handles
+            id(part) in handles
+            for name in (op.makes, *op.targets)
+            if name is not None
+            for part in _arrays(self.caches.get(name.partition(".")[0]))
         )
 
     def _note_restored(self, op: Op) -> None:
@@ -265,7 +267,7 @@ class Session:
         painted = self.program.painted
         for entry, given, before in zip(self.entries, self.inputs, painted, strict=False):
             for array, was in zip(given, before, strict=True):
-                if array.shape != was.shape or array_bytes(array) != array_bytes(was):
+                if array.shape != was.array.shape or array_bytes(array) != was.data:
                     entry.inputs_kept = False
 
 

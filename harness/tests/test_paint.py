@@ -16,7 +16,7 @@ PAINT = Paint(batch=2, heads=2, lanes=4)
 
 
 def painted(rows, *, side="keys", dtype="float32", lanes=4) -> mx.array:
-    return PAINT.tensor(tuple(map(tuple, rows)), (2, 2, lanes), dtype, side)
+    return PAINT.tensor(tuple(map(tuple, rows)), (2, 2, lanes), dtype, side).array
 
 
 def read(array: mx.array, side="keys") -> list[list[int | str]]:

@@ -39,6 +39,7 @@ MEANING: dict[Verdict, str] = {
 """Every verdict, in the order in which a reader wants them."""
 
 UNWRITTEN = "·"
+_UNREADABLE = "?"
 MISSING = "not there"
 """A value that one side does not have at all."""
 
@@ -299,6 +300,8 @@ def _tokens(
             )
         where = ", ".join(f"{axis} {index}" for axis, index in place.items()) or "somewhere"
         return f"{name}: the tokens read alike, the numbers do not: {where}"
+    if forms and _UNREADABLE in (at[2], at[3]):
+        return f"{name}: {forms}"  # what is read in another type says nothing
     row = f"row {at[0]}, " if _many_rows(left[1]) or _many_rows(right[1]) else ""
     said = f"{name}, {row}slot {at[1]}: {left[0]} {cell_in_words(at[2])}, "
     said += f"{right[0]} {cell_in_words(at[3])}"
