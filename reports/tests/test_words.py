@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvreports.words import cell_in_words, plain, sentence, verdict_in_words
+from kvreports.model import TokenArray
+from kvreports.words import cell_in_words, contrast, plain, sentence, verdict_in_words
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,10 @@ def test_what_could_steer_a_terminal_is_spelled_out(text: str, shown: str) -> No
 def test_the_verdict_says_what_the_run_comes_to(verdicts, said: str, run_of, record_of) -> None:
     run = run_of(*(record_of(f"s{i}", verdict=verdict) for i, verdict in enumerate(verdicts)))
     assert verdict_in_words(run) == said
+
+
+def test_what_cannot_be_read_in_another_type_is_told_by_the_types() -> None:
+    mine = TokenArray(dtype="float16", shape=(1, 1, 1, 4), rows=(("?",),))
+    theirs = TokenArray(dtype="float32", shape=(1, 1, 1, 4), rows=((3,),))
+    said = contrast("keys", {}, ("subject", mine), ("reference", theirs))
+    assert said == "keys: subject float16 [1, 1, 1, 4], reference float32 [1, 1, 1, 4]"
