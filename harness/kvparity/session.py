@@ -39,7 +39,7 @@ class Session:
         self.observer = observer
         self.caches: dict[str, Any] = {}
         self.entries: list[Entry] = []
-        self.frozen = 0
+        self.frozen = self.begun = 0
         self.handed_out: list[tuple[int, Any]] = []
         self.read_out: dict[tuple[str, str], tuple[int, Any, Frozen]] = {}
         self.read_again: list[tuple[int, tuple[str, str], Frozen, Frozen]] = []
@@ -68,7 +68,7 @@ class Session:
 
     def trace(self) -> Trace:
         """What was observed, as plain values."""
-        self.stop = self._flush() or self.stop
+        self.stop = self._flush() or self._flush() or self.stop
         self._look_again()
         return Trace(self.entries, self.stop)
 
@@ -245,12 +245,15 @@ class Session:
                     continue
 
     def _flush(self) -> Stop | None:
+        """Read what mlx was at work on, and let it begin with what has come since."""
         try:
-            self.observer.read()
+            self.observer.finish()
+            self.frozen = self.begun
+            self.observer.begin()
         except Exception as error:  # noqa: BLE001 - evaluation of what the operations built
             del self.entries[self.frozen :]
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
-        self.frozen = len(self.entries)
+        self.begun = len(self.entries)
         return None
 
     def _look_again(self) -> None:
