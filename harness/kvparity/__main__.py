@@ -6,7 +6,7 @@ Nothing heavy is imported before Ctrl-C is dealt with: it leaves with 130, and n
 import signal
 import sys
 
-from kvparity.exitcodes import INTERRUPTED
+from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED
 
 
 def main() -> None:
@@ -23,13 +23,21 @@ def main() -> None:
         from kvparity.cli import answered, app  # noqa: PLC0415 - takes its time
 
         app()
-    except SystemExit:
+    except SystemExit as leaving:
         # Typer leaves with a code of its own where it is interrupted.
-        if not interruptions or answered:
+        if answered or not (interruptions or _is_foreign(leaving)):
             raise
+        if not interruptions:
+            print(f"kvparity: something called exit({leaving.code!r})", file=sys.stderr)
+            sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
         print("kvparity: interrupted", file=sys.stderr)
     sys.exit(INTERRUPTED)
+
+
+def _is_foreign(leaving: SystemExit) -> bool:
+    """Whether it is none of typer's own: those come of an exception that has the code."""
+    return not hasattr(leaving.__context__, "exit_code")
 
 
 if __name__ == "__main__":

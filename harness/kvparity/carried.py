@@ -12,7 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from kvparity.observe import raised
+from kvparity.observe import ANY_ERROR, raised
 from kvparity.trace import Laid
 
 _APART, _TREE = "metadata apart", "one tree"
@@ -24,7 +24,7 @@ def state(cache: Any, snapshot: Callable[[Any], Any]) -> Laid:
     convention = _APART if apart else _TREE
     try:
         parts = list(_parts("", (cache.state, cache.meta_state) if apart else cache.state))
-    except Exception as error:  # noqa: BLE001 - what reading it raises is its layout
+    except ANY_ERROR as error:  # what reading it raises is its layout
         return Laid(convention, raised(error))
     short = [value for _, value in parts if isinstance(value, mx.array) and value.ndim < 2]
     places = [f"{path} {_form(value)}" for path, value in parts]

@@ -35,6 +35,10 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         _say("interrupted: nothing was written")
         return INTERRUPTED
+    if isinstance(error, SystemExit):
+        # No command of ours ends so: it was an implementation, wherever it came to be called.
+        _say(f"an implementation called exit({error.code!r}): what came of it cannot be told")
+        return COULD_NOT_RUN
     if isinstance(error, _USAGE):
         _say(str(error))
         return USAGE

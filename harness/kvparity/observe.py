@@ -20,6 +20,8 @@ from kvparity.trace import Frozen, Held, Raised
 
 Level = Literal["returned", "state", "internals"]
 LEVELS: tuple[Level, ...] = ("returned", "state", "internals")
+ANY_ERROR = (Exception, SystemExit)
+"""What an implementation may raise and is observed: one that calls `exit` does not end us."""
 
 
 Get = Callable[[Any], Any]
@@ -243,7 +245,7 @@ class Observer:
                 if type(value) is mx.array:
                     self.read_out.append((name, value, seen))
                 values.append(seen)
-        except Exception:  # noqa: BLE001 - whatever the cache raises is an observation
+        except ANY_ERROR:  # whatever the cache raises is an observation
             values = self._one_by_one(survey, cache)
             passing = False
         if not restored and not passing:
@@ -284,7 +286,7 @@ class Observer:
         if survey.holds:
             try:
                 pair = self._pair(cache)
-            except Exception as error:  # noqa: BLE001 - what reading them raises is their value
+            except ANY_ERROR as error:  # what reading them raises is their value
                 pair = [raised(error)] * 2
         return pair + [self._one(get, cache) for _, get in survey.getters]
 
@@ -293,7 +295,7 @@ class Observer:
             return self.snapshot(get(cache))
         except Unsupported:
             raise
-        except Exception as error:  # noqa: BLE001 - what a field raises is its value
+        except ANY_ERROR as error:  # what a field raises is its value
             return raised(error)
 
 

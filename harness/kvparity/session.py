@@ -16,7 +16,7 @@ import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import carried, operations
-from kvparity.observe import EXTRAS, Observer, array_bytes, raised
+from kvparity.observe import ANY_ERROR, EXTRAS, Observer, array_bytes, raised
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Frozen, Held, Laid, Raised, Stop, Trace
 
@@ -56,7 +56,7 @@ class Session:
                 self.caches[name] = operations.make(self.face, spec)
         except Unsupported as fact:
             self.stop = Stop("unsupported", str(fact), 0)
-        except Exception as error:  # noqa: BLE001 - the implementation's, whatever it is
+        except ANY_ERROR as error:  # the implementation's, whatever it is
             self.stop = Stop("crashed", f"cannot make the caches: {_said(error)}", 0)
         else:
             self.sharing = self._shared()
@@ -78,7 +78,7 @@ class Session:
                 self.entries.append(self._entry(op, self.inputs[index]))
             except Unsupported as fact:
                 return Stop("unsupported", str(fact), index)
-            except Exception as error:  # noqa: BLE001 - raised by looking, not by the operation
+            except ANY_ERROR as error:  # raised by looking, not by the operation
                 return Stop("crashed", f"cannot be observed: {_said(error)}", index)
             if index % _TOGETHER == _TOGETHER - 1:
                 stop = self._flush()
@@ -97,7 +97,7 @@ class Session:
                 raise
             entry.raised = Raised("Unsupported", (), str(fact))
             result = None
-        except Exception as error:  # noqa: BLE001 - what an operation raises is an observation
+        except ANY_ERROR as error:  # what an operation raises is an observation
             entry.raised = raised(error)
             result = None
         if self._held_by_a_cache(op, result):
@@ -250,7 +250,7 @@ class Session:
             self.observer.finish()
             self.frozen = self.begun
             self.observer.begin()
-        except Exception as error:  # noqa: BLE001 - evaluation of what the operations built
+        except ANY_ERROR as error:  # evaluation of what the operations built
             del self.entries[self.frozen :]
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
         self.begun = len(self.entries)

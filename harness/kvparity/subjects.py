@@ -106,7 +106,7 @@ def _clone() -> Clone:
 def _import(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Missing(
             f"python:{module} cannot be imported: {type(error).__name__}: {error}"
         ) from error

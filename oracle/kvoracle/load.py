@@ -81,7 +81,7 @@ def load(sources: Sources) -> tuple[ModuleType, ModuleType]:
     try:
         cache = importlib.import_module(f"{PACKAGE}.{slug}.models.cache")
         base = importlib.import_module(f"{PACKAGE}.{slug}.models.base")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OracleError(
             f"{sources.name} does not load here: {type(error).__name__}: {error}"
         ) from error

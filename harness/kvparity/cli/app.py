@@ -42,7 +42,7 @@ def do(command: Callable[..., int], *args: Any, **options: Any) -> None:
     try:
         code = command(*args, **options)
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told apart there
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - told apart there
         from kvparity.mistakes import exit_code_of
 
         code = exit_code_of(error)

@@ -17,7 +17,7 @@ import mlx.core as mx
 from kvoracle.face import Face, Unsupported
 from kvparity import operations
 from kvparity.laws.twins import Broken
-from kvparity.observe import array_bytes
+from kvparity.observe import ANY_ERROR, array_bytes
 from kvparity.program import Op, Program
 
 
@@ -50,7 +50,7 @@ def _handed(
     try:
         for name, spec in program.scenario.specs.items():
             caches[name] = operations.make(face, spec)
-    except Exception:  # noqa: BLE001 - the implementation's, whatever it is
+    except ANY_ERROR:  # the implementation's, whatever it is
         return
     for op, given in zip(program.ops, program.inputs(), strict=True):
         call = operations.Call(face, op, caches, given, files)
@@ -58,15 +58,15 @@ def _handed(
             result = operations.run(call)
         except Unsupported:
             return
-        except Exception:  # noqa: BLE001, S112 - a step that raises hands nothing out
+        except ANY_ERROR:  # a step that raises hands nothing out
             continue
         cache = None
-        with suppress(Exception):
+        with suppress(*ANY_ERROR):
             cache = call.find(operations.subject_of(op) or "")
         kind = _kind(face, cache)
         for array in _arrays(result):
             yield op, kind, "returned", (array, array[...])
-        with suppress(Exception):
+        with suppress(*ANY_ERROR):
             for array in _arrays(getattr(cache, "state", None)):
                 yield op, kind, "state", (array, array[...])
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from kvoracle.face import CLASS_NAMES, Face
-from kvparity.observe import Observer, raised
+from kvparity.observe import ANY_ERROR, Observer, raised
 from kvparity.trace import Entry, Trace
 
 _CALLS = ("update_and_fetch", "make_mask", "__getitem__")
@@ -50,7 +50,7 @@ class Record:
         """The model, or what drives it, gave something out."""
         self._add(Moment(token, None, field), Entry(returned=self._observer.snapshot(value)))
 
-    def raised(self, error: Exception) -> None:
+    def raised(self, error: BaseException) -> None:
         """The run ended with an error."""
         last = f"after {self._moments[-1].token}" if self._moments else "the start"
         self._add(Moment(last, None, "the run"), Entry(raised=raised(error)))
@@ -95,7 +95,7 @@ class Record:
             moment = Moment(self._token, layer, call)
             try:
                 answer = method(cache, *args, **kwargs)
-            except Exception as error:
+            except ANY_ERROR as error:
                 self._add(moment, Entry(raised=raised(error)))
                 raise
             self._layers[id(cache)] = layer

@@ -21,6 +21,7 @@ from kvparity import subjects
 from kvparity.models.record import Played, Record
 from kvparity.models.swap import TARGET, stand_in
 from kvparity.models.zoo import SEED, VOCABULARY, ZOO
+from kvparity.observe import ANY_ERROR
 
 Way = Literal["generate", "batch"]
 
@@ -63,7 +64,7 @@ def play(name: str, way: Way, tokens: int, *, watch: bool) -> Played:
     with record.watching() if watch else nullcontext():
         try:
             run(model, record, tokens, ZOO[name].options)
-        except Exception as error:  # noqa: BLE001 - whatever ends a run is an observation
+        except ANY_ERROR as error:  # whatever ends a run is an observation
             record.raised(error)
     return record.played()
 
