@@ -3,21 +3,15 @@
 Nothing heavy is imported before Ctrl-C is dealt with: it leaves with 130, and no traceback.
 """
 
-import signal
 import sys
 
+from kvparity import interruptions
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED
 
 
 def main() -> None:
     """Run the command line."""
-    interruptions = []
-
-    def interrupt(number: int, _frame: object) -> None:
-        interruptions.append(number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
+    interruptions.heed()
     answered: list[int] = []
     try:
         from kvparity.cli import answered, app  # noqa: PLC0415 - takes its time
@@ -25,9 +19,9 @@ def main() -> None:
         app()
     except SystemExit as leaving:
         # Typer leaves with a code of its own where it is interrupted.
-        if answered or not (interruptions or _is_foreign(leaving)):
+        if answered or not (interruptions.noted() or _is_foreign(leaving)):
             raise
-        if not interruptions:
+        if not interruptions.noted():
             print(f"kvparity: something called exit({leaving.code!r})", file=sys.stderr)
             sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import hypothesis
 from hypothesis import strategies as st
 
-from kvparity import ledger, subjects
+from kvparity import interruptions, ledger, subjects
 from kvparity.garbage import seldom_collected
 from kvparity.generate import profiles
 from kvparity.generate.strategies import Drawn, drawn, scenario
@@ -187,6 +187,7 @@ def play_round(
     fails = _breaks_a_law if task.laws else _differs
 
     def check(what: Any) -> None:
+        interruptions.check()
         if stopped() or (task.until is not None and time.time() > task.until):
             raise _OutOfTime
         if outcome.examples % _COLLECTED == _COLLECTED - 1:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import hypothesis
 
+from kvparity import interruptions
 from kvparity.campaign import Arena, Outcome, Round, play_round
 from kvparity.generate import profiles
 from kvparity.generate.intents import KINDS
@@ -52,6 +53,7 @@ def _drawn(kind: str, examples: int) -> list[Scenario]:
     made: list[Scenario] = []
 
     def keep(what: Drawn) -> None:
+        interruptions.check()
         made.append(scenario(what))
 
     chosen = profiles.profile("debug", kind)  # draws, and shrinks nothing

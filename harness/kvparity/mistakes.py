@@ -33,7 +33,7 @@ def exit_code_of(error: BaseException) -> int:
     Raises the error again where it is none of the user's.
     """
     if isinstance(error, KeyboardInterrupt):
-        _say("interrupted: nothing was written")
+        _say("interrupted")
         return INTERRUPTED
     if isinstance(error, SystemExit):
         # No command of ours ends so: it was an implementation, wherever it came to be called.

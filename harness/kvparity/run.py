@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import mlx.core as mx
 
-from kvparity import __version__, subjects
+from kvparity import __version__, interruptions, subjects
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.record import Plan, records
 from kvparity.workers import Play
@@ -36,12 +36,14 @@ def run(
 ) -> Run:
     """Every scenario played and judged; `advance` is told of each as it is done.
 
-    Played in this process, unless `play` has others to help. Raises ScenarioError and WorkerDied.
+    Played in this process, unless `play` has others to help. Raises ScenarioError, WorkerDied and
+    KeyboardInterrupt.
     """
     started = datetime.datetime.now(datetime.timezone.utc)
     clock = time.perf_counter()
     done = []
     for record in play(scenarios) if play else records(plan, scenarios):
+        interruptions.check()
         done.append(record)
         if advance is not None:
             advance(record)

@@ -48,7 +48,7 @@ def kvparity(here: Path, *words: str, **environment: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "kvparity", *words],
         cwd=here,
-        env={**os.environ, "PYTHONPATH": str(here), **environment},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -160,3 +160,39 @@ def test_ctrl_c_writes_nothing_and_leaves_with_130(here: Path, after: float) -> 
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert not (here / "report").exists()
+
+
+SWALLOWS = """
+import signal
+import kvimpl
+from kvimpl import *
+
+class RotatingKVCache(kvimpl.RotatingKVCache):
+    def update_and_fetch(self, keys, values):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            pass
+        return super().update_and_fetch(keys, values)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["run mine.yaml", "gate --examples 0", "gate --kind rotating", "show mine.yaml"]
+)
+def test_ctrl_c_that_somebody_swallowed_is_no_less_one(here: Path, words: str) -> None:
+    (here / "swallows.py").write_text(SWALLOWS)
+    (here / "kvparity.toml").write_text('scenarios = ["mine.yaml"]\n')
+    done = kvparity(here, *words.split(), "--subject", "python:swallows")
+    assert (done.returncode, done.stderr) == (130, "kvparity: interrupted\n")
+    assert not (here / "kvparity-report").exists()
+
+
+def test_ctrl_c_that_a_finalizer_swallows_is_no_less_one(here: Path) -> None:
+    finalizer = "    def __del__(self):\n        signal.raise_signal(signal.SIGINT)\n"
+    head = "import signal\nimport kvimpl\nfrom kvimpl import *\n"
+    body = f"class RotatingKVCache(kvimpl.RotatingKVCache):\n{finalizer}"
+    (here / "swallows.py").write_text(head + body)
+    done = kvparity(here, "run", "mine.yaml", "--subject", "python:swallows")
+    assert (done.returncode, done.stderr) == (130, "kvparity: interrupted\n")
+    assert not (here / "kvparity-report").exists()

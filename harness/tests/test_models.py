@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,7 +142,6 @@ def kvparity(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "kvparity", *words],
         cwd=here,
-        env={**os.environ, "PYTHONPATH": str(here)},
         capture_output=True,
         text=True,
         check=False,

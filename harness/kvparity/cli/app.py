@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from kvparity import interruptions
+from kvparity.exitcodes import INTERRUPTED
+
 app = typer.Typer(
     name="kvparity",
     help="Tell whether a KV cache behaves like mlx-lm's, step by step and token by token.",
@@ -42,6 +45,8 @@ def do(command: Callable[..., int], *args: Any, **options: Any) -> None:
     try:
         code = command(*args, **options)
         sys.stdout.flush()
+        if code != INTERRUPTED:
+            interruptions.check()
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - told apart there
         from kvparity.mistakes import exit_code_of
 

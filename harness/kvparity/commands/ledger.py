@@ -11,7 +11,7 @@ from typing import Any
 from packaging.version import Version
 
 from kvoracle import lock
-from kvparity import config, ledger, subjects
+from kvparity import config, interruptions, ledger, subjects
 from kvparity.config import Config
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.ledger import Entry
@@ -144,6 +144,7 @@ def prune(overrides: dict[str, Any]) -> int:
         spoken_of |= {entry.id for entry in plan.ledger.entries}
         found |= _found(run(plan, select(chosen.scenarios)).records)
     stale = [entry.id for entry in ledger.load(path) if entry.id in spoken_of - found]
+    interruptions.check()
     if stale:
         runfile.write_whole(path, ledger.without(path, stale))
     for name in stale:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from kvparity import ledger, pool, subjects, workers
+from kvparity import interruptions, ledger, pool, subjects, workers
 from kvparity.explain import explained
 from kvparity.observe import Level
 from kvparity.record import Plan
@@ -78,8 +78,11 @@ def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -
 
 def write(out: Path, run: Run) -> None:
     """The run file first: the page, and everything else, can be drawn from it again."""
+    interruptions.check()
     runfile.write(out / RUN_FILE, run)
-    runfile.write_whole(out / PAGE, html.page(run))
+    page = html.page(run)
+    interruptions.check()
+    runfile.write_whole(out / PAGE, page)
 
 
 def _noting(scenarios: Iterable[Scenario], noted: list[Scenario]) -> Iterator[Scenario]:
