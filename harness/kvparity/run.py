@@ -7,12 +7,12 @@ import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import mlx.core as mx
 
 from kvparity import __version__, interruptions, subjects
-from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN, DIVERGES
 from kvparity.record import Plan, records
 from kvparity.workers import Play
 from kvreports.model import (
@@ -23,6 +23,7 @@ from kvreports.model import (
     LedgerProblem,
     Record,
     Run,
+    Verdict,
 )
 from kvscenarios import Scenario
 
@@ -83,10 +84,17 @@ def _implementation(one: subjects.Implementation) -> Implementation:
 
 def _footer(records: Sequence[Record], problems: tuple[LedgerProblem, ...]) -> Footer:
     counts = Counter(record.verdict for record in records)
-    passes = not problems and all(verdict in PASSING for verdict in counts)
     return Footer(
         scenarios=len(records),
         counts=dict(sorted(counts.items())),
         ledger=problems,
-        exit_code=CONFORMS if passes else DIVERGES,
+        exit_code=_exit_code(counts.keys(), problems),
     )
+
+
+def _exit_code(verdicts: Collection[Verdict], problems: Sequence[LedgerProblem]) -> int:
+    """What the run comes to; one in which nothing was compared is no pass."""
+    if not set(verdicts) - {"unsupported"}:
+        return COULD_NOT_RUN
+    passes = not problems and all(verdict in PASSING for verdict in verdicts)
+    return CONFORMS if passes else DIVERGES

@@ -61,7 +61,25 @@ def entry(**parts: str) -> str:
 
 CASES: dict[str, tuple[int, list[str], str | None]] = {
     "conform": (0, ["run", "mine.yaml", "-k", "mine/conform"], "1 conform"),
-    "unsupported": (0, ["run", "mine.yaml", "-k", "unsupported"], "1 unsupported"),
+    "unsupported": (3, ["run", "mine.yaml", "-k", "unsupported"], "Nothing was compared"),
+    "unsupported, for a script": (
+        3,
+        ["run", "mine.yaml", "-k", "unsupported", "--json"],
+        "kvparity: nothing was compared",
+    ),
+    "gate of nothing": (
+        3,
+        ["gate", "--config", "passing.toml", "--kind", "tokens"],
+        "Nothing was compared",
+    ),
+    "shard of nothing": (
+        0,
+        ["gate", "--config", "passing.toml", "--kind", "tokens", "--shard", "1/2"],
+        "Nothing was compared",
+    ),
+    "empty subject": (1, ["run", "pass.yaml", "--subject", "python:empty"], "2 lacking, 1 unsupported"),
+    "no scenarios": (2, ["run", "none.yaml"], "none.yaml:2: `scenarios` is empty"),
+    "no scenario to show": (2, ["show", "none.yaml"], "none.yaml:2: `scenarios` is empty"),
     "declared": (0, ["run", "mine.yaml", "-k", "diverge", "--ledger", "declared.yaml"], "1 declared"),
     "diverge": (1, ["run", "mine.yaml", "-k", "diverge"], "1 diverge"),
     "refused": (1, ["run", "mine.yaml", "-k", "refused"], "1 refused"),
@@ -103,6 +121,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
         ),
         "declared.yaml": DECLARED,
         "stale.yaml": STALE,
+        "empty.py": "",
+        "none.yaml": "family: none\nscenarios: []\n",
         "blank.yaml": entry(reason=" "),
         "passing.toml": 'subjects = ["python:odd"]\nscenarios = ["pass.yaml"]\nexamples = 0\n',
         "typo.toml": "reference = 1\n",
@@ -122,7 +142,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
 
 def _start(here: Path, name: str) -> subprocess.Popen[str]:
     words = CASES[name][1]
-    if words[0] in {"run", "check"}:
+    if words[0] in {"run", "check"} and "--subject" not in words:
         words = [*words, "--subject", "python:odd"]
     if words[0] in {"run", "gate"}:
         words = [*words, "--out", f"out-{name.replace(' ', '-')}"]

@@ -138,6 +138,8 @@ class _Reader:
         if not isinstance(family, str):
             self.report("a scenario file names its `family`", ("family",))
             return []
+        if not data["scenarios"]:
+            self.report("`scenarios` is empty: there is to be one at least", ("scenarios",))
         found: list[Scenario] = []
         for index, entry in enumerate(data["scenarios"]):
             found += self.expand(family, index, entry)

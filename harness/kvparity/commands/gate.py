@@ -14,9 +14,9 @@ from typing import Any
 from kvparity import config, gate, ledger, subjects
 from kvparity.campaign import Arena
 from kvparity.commands.report import annotate
-from kvparity.commands.run import PAGE, RUN_FILE, played, write
+from kvparity.commands.run import PAGE, RUN_FILE, played, tell_if_nothing, write
 from kvparity.config import Config
-from kvparity.exitcodes import CONFORMS, DIVERGES
+from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN, DIVERGES
 from kvparity.explain import explained
 from kvparity.record import Plan
 from kvreports import pairs, runfile, terminal
@@ -54,7 +54,10 @@ def command(
     draft: Path | None,
     as_json: bool,
 ) -> int:
-    """Play all pairs, then write everything and say what came of each; 1 where one diverges."""
+    """Play all pairs, then write everything and say what came of each.
+
+    1 where one diverges, 3 where nothing was compared in one.
+    """
     chosen = config.load(file, overrides)
     part = config.Shard.of(shard) if shard else config.Shard()
     if draft is not None:
@@ -79,7 +82,14 @@ def command(
         found = [record for held in pairs_played for record in held.run.records]
         runfile.write_whole(draft, ledger.draft(found))
     _say(pairs_played, chosen, as_json=as_json)
-    return DIVERGES if any(held.run.footer.exit_code for held in pairs_played) else CONFORMS
+    return _exit_code([held.run.footer.exit_code for held in pairs_played], part)
+
+
+def _exit_code(codes: Sequence[int], part: config.Shard) -> int:
+    """What the runs come to together. What is not compared in one shard may be in another."""
+    if DIVERGES in codes:
+        return DIVERGES
+    return COULD_NOT_RUN if COULD_NOT_RUN in codes and part.parts == 1 else CONFORMS
 
 
 def _directory(subject: str, reference: str) -> str:
@@ -141,6 +151,8 @@ def _write_page_of_all(played: Sequence[Held], out: Path) -> None:
 def _say(played: Sequence[Held], chosen: Config, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_plain(held) for held in played], indent=1))
+        for held in played:
+            tell_if_nothing(held.run)
         return
     for held in played:
         terminal.summarise(held.run, held.out / PAGE)

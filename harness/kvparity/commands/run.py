@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from kvparity import interruptions, ledger, pool, subjects, workers
+from kvparity.exitcodes import COULD_NOT_RUN
 from kvparity.explain import explained
 from kvparity.observe import Level
 from kvparity.record import Plan
@@ -65,9 +66,16 @@ def command(
         runfile.write_whole(draft, ledger.draft(done.records))
     if as_json:
         print(terminal.as_json(done))
+        tell_if_nothing(done)
     else:
         terminal.summarise(done, out / PAGE)
     return done.footer.exit_code
+
+
+def tell_if_nothing(run: Run) -> None:
+    """Say why the exit code is what it is where nothing was compared, to whoever reads no JSON."""
+    if run.footer.exit_code == COULD_NOT_RUN:
+        print("kvparity: nothing was compared", file=sys.stderr)
 
 
 def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -> Run:
