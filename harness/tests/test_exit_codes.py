@@ -103,6 +103,11 @@ CASES: dict[str, tuple[int, list[str], str | None]] = {
     "no reference": (3, ["gate", "--config", "passing.toml", "--reference", "0.0.99"], "0.0.99"),
     "no subject": (3, ["gate", "--config", "passing.toml", "--subject", "python:gone"], "gone"),
     "no run file": (3, ["report", "gone.jsonl"], "gone.jsonl"),
+    "no scenario to judge": (125, ["check", "gone.yaml"], "kvparity: cannot judge: gone.yaml: no such file"),
+    "no such scenario": (125, ["check", "mine.yaml", "-k", "gone"], "cannot judge"),
+    "unreadable to judge": (125, ["check", "typo.toml"], "kvparity: cannot judge: typo.toml: a scenario file has"),
+    "unpaintable": (125, ["check", "unpaintable.yaml"], "cannot be told apart"),
+    "no way to judge": (2, ["check", "mine.yaml", "--subject", "kvimp"], "did you mean 'kvimpl'?"),
     "cannot judge": (125, ["check", "mine.yaml", "-k", "crashed"], "crashed mine/crashed"),
 }  # fmt: skip
 
@@ -122,6 +127,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
         "declared.yaml": DECLARED,
         "stale.yaml": STALE,
         "empty.py": "",
+        "unpaintable.yaml": "family: f\nscenarios: "
+        "[{name: a, cache: {kind: standard}, steps: [{update: [99999999]}]}]\n",
         "none.yaml": "family: none\nscenarios: []\n",
         "blank.yaml": entry(reason=" "),
         "passing.toml": 'subjects = ["python:odd"]\nscenarios = ["pass.yaml"]\nexamples = 0\n',

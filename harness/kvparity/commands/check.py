@@ -10,19 +10,29 @@ from kvparity.observe import LEVELS
 from kvparity.record import Plan
 from kvparity.run import run
 from kvreports.model import PASSING
+from kvreports.words import plain
+from kvscenarios import ScenarioError
 from kvscenarios.select import select
 
 _NOT_JUDGED = {"unsupported", "lacking", "crashed", "timeout", "reference-moved", "hand-differs"}
 
 
 def command(selector: str, subject: str, reference: str, *, keyword: str | None) -> int:
-    """0 where the subject conforms, 1 where it diverges, 125 where that cannot be told."""
-    scenarios = select([selector], keyword)
+    """0 where the subject conforms, 1 where it diverges, 125 where that cannot be told.
+
+    A commit may be older than the scenario, or than the language that it is written in.
+    """
     try:
-        held, against = subjects.resolve(subject), subjects.resolve(reference)
-    except subjects.Missing as error:
-        print(f"kvparity: cannot judge: {error}", file=sys.stderr)
+        return _judged(selector, subject, reference, keyword)
+    except (subjects.Missing, ScenarioError) as error:
+        for line in str(error).splitlines():
+            print(f"kvparity: cannot judge: {plain(line)}", file=sys.stderr)
         return CANNOT_JUDGE
+
+
+def _judged(selector: str, subject: str, reference: str, keyword: str | None) -> int:
+    held, against = subjects.resolve(subject), subjects.resolve(reference)
+    scenarios = select([selector], keyword)
     declared = ledger.between(subject, against.version)
     plan = Plan(held, against, LEVELS, declared, whole_corpus=False, command=())
     verdicts = set()
