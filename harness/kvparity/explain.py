@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from kvoracle import lock, releases
 from kvoracle.face import Face
 from kvoracle.sources import OracleError
+from kvparity import output
 from kvparity.everyrelease import EveryRelease
 from kvparity.program import Program
 from kvparity.snippets import snippet
@@ -34,12 +35,13 @@ def explained(run: Run, scenarios: Sequence[Scenario], reference: Implementation
     of = {scenario.id: scenario for scenario in scenarios}
     chosen = [group.entries[0].record.id for group in groups(entries(run.records))][:_EXPLAINED]
     history = _histories([of[name] for name in chosen])
-    records = tuple(
-        _explained(record, of[record.id], reference.face, history.get(record.id))
-        if record.findings
-        else record
-        for record in run.records
-    )
+    with output.kept_clear():
+        records = tuple(
+            _explained(record, of[record.id], reference.face, history.get(record.id))
+            if record.findings
+            else record
+            for record in run.records
+        )
     return run.model_copy(update={"records": records})
 
 

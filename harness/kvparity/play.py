@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import mlx.core as mx
 
 from kvoracle.face import Face
+from kvparity import output
 from kvparity.garbage import uncollected
 from kvparity.observe import Observer
 from kvparity.program import Program
@@ -40,7 +41,7 @@ class InProcess:
         With `aside`, an operation that a hardened subject is to refuse is played on a copy, so that
         what this implementation makes of it is recorded and the scenario goes on without it.
         """
-        with uncollected(), ExitStack() as stack:
+        with output.kept_clear(), uncollected(), ExitStack() as stack:
             sessions = []
             for program in programs:
                 files = stack.enter_context(_directory(program))

@@ -12,6 +12,8 @@ import signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from kvparity import output
+
 _MOST = 4
 _WORTHWHILE = 200
 """Scenarios to a process from which another one saves more time than it takes to start."""
@@ -42,6 +44,7 @@ def _cores() -> int:
 def _begin() -> None:
     """Ctrl-C is for the process that asked to deal with; the rest is what playing imports."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    output.give_up()
     gc.disable()  # a worker lives for seconds, and hands over what it makes
     import kvimpl  # noqa: F401, PLC0415
     import kvparity.workers  # noqa: F401, PLC0415

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from hypothesis.errors import HypothesisDeprecationWarning
 
+from kvparity import output
 from kvparity.campaign import Arena, Fingerprint, Outcome, Round, play_round
 from kvparity.mistakes import UsageError
 from kvparity.subjects import Missing
@@ -153,6 +154,7 @@ def _begin(stopped: Any, cores: Any) -> None:
     """Make this process a worker; Ctrl-C is for the process that asked to deal with."""
     global _stopped  # noqa: PLW0603 - an initializer has nowhere else to leave what it was given
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    output.give_up()
     core = cores.get()
     if core is not None:
         os.sched_setaffinity(0, {core})

@@ -15,6 +15,7 @@ from kvoracle.commits import Clone
 from kvoracle.face import Face
 from kvoracle.load import load
 from kvoracle.sources import OracleError, Sources
+from kvparity import output
 from kvparity.play import InProcess
 from kvscenarios.errors import nearest
 
@@ -105,7 +106,8 @@ def _clone() -> Clone:
 
 def _import(module: str) -> ModuleType:
     try:
-        return importlib.import_module(module)
+        with output.kept_clear():
+            return importlib.import_module(module)
     except (Exception, SystemExit) as error:
         raise Missing(
             f"python:{module} cannot be imported: {type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kvparity import subjects
+from kvparity import output, subjects
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.mistakes import UsageError
 from kvparity.tables import check as checking
@@ -40,7 +40,8 @@ def command(
     if not selectors:
         raise UsageError("name a scenario, such as rotating/ring-then-prefill; or --check a FILE")
     played = subjects.resolve(reference)
-    tables = list(_made(select(selectors), played, trace=trace))
+    with output.kept_clear():
+        tables = list(_made(select(selectors), played, trace=trace))
     typed = shlex.join(["kvparity", *sys.argv[1:]])
     data = written(document(tables, played, typed, format_, working=trace), template)
     if out is None:
@@ -73,7 +74,8 @@ def _made(
 def check(path: Path, selectors: Sequence[str], reference: str | None, *, as_json: bool) -> int:
     """Say whether a table still holds: 0 if it does, 1 with what moved, or was edited, if not."""
     try:
-        outcome = checking.check(path, reference, selectors)
+        with output.kept_clear():
+            outcome = checking.check(path, reference, selectors)
     except NotATable as error:
         raise UsageError(f"{path}: {error}") from None
     if as_json:

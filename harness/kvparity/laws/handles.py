@@ -15,7 +15,7 @@ from typing import Any
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-from kvparity import operations
+from kvparity import operations, output
 from kvparity.laws.twins import Broken
 from kvparity.observe import ANY_ERROR, array_bytes
 from kvparity.program import Op, Program
@@ -23,7 +23,7 @@ from kvparity.program import Op, Program
 
 def changed(face: Face, program: Program) -> Iterator[Broken]:
     """The first array returned that is no longer what it was, and the first out of a state."""
-    with TemporaryDirectory(prefix="kvparity-") as files:
+    with output.kept_clear(), TemporaryDirectory(prefix="kvparity-") as files:
         handed = list(_handed(face, program, Path(files)))
     try:
         mx.eval([pair for *_, pair in handed])

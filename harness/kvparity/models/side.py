@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from kvparity import subjects
+from kvparity import output, subjects
 from kvparity.models.record import Played, Record
 from kvparity.models.swap import TARGET, stand_in
 from kvparity.models.zoo import SEED, VOCABULARY, ZOO
@@ -38,6 +38,7 @@ BATCH_PREFILL = 16
 def start(subject: str | None) -> None:
     """Import mlx-lm on this subject's caches, on its own where that is None. Raises Missing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is the one to say so
+    output.give_up()
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     if subject is not None:

@@ -1,0 +1,36 @@
+"""Standard output is ours: what an implementation prints goes to standard error.
+
+It may print while it is imported or played, by `print` or straight to the file descriptor, and
+would stand in the midst of a report, or of JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+_OUT, _ERR = 1, 2
+
+
+@contextmanager
+def kept_clear() -> Iterator[None]:
+    """Whatever is printed meanwhile goes to standard error."""
+    ours = sys.stdout
+    ours.flush()
+    kept = os.dup(_OUT)
+    os.dup2(_ERR, _OUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+        ours.flush()  # some may have kept it from before
+    finally:
+        os.dup2(kept, _OUT)
+        os.close(kept)
+
+
+def give_up() -> None:
+    """From now on whatever this process prints goes to standard error: a worker reports nothing."""
+    os.dup2(_ERR, _OUT)
+    sys.stdout = sys.stderr

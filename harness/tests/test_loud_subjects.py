@@ -1,0 +1,67 @@
+"""A subject that prints: standard output is the command's alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOUD = """
+import os, sys
+import kvimpl
+from kvimpl import *
+
+print("import")
+os.write(1, b"straight\\n")
+sys.__stdout__.write("kept from before\\n")
+
+class KVCache(kvimpl.KVCache):
+    def update_and_fetch(self, keys, values):
+        print("update")
+        os.write(1, b"straight\\n")
+        sys.__stdout__.write("kept from before\\n")
+        return super().update_and_fetch(keys, values)
+
+    def make_mask(self, *args, **kwargs):  # so that there is something to explain
+        return None
+"""
+MINE = """
+family: mine
+scenarios:
+  - {name: a, cache: {kind: standard}, steps: [{update: [1, 2]}, {make_mask: {n: 2}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run mine.yaml --subject python:loud",
+        "run mine.yaml --reference python:loud",
+        "run standard/* --jobs 2 --subject python:loud",
+        "gate --examples 1 --kind standard --subject python:loud",
+        "show mine.yaml --subject python:loud",
+        "table mine.yaml --trace --reference python:loud",
+        "fuzz --kind standard --examples 2 --jobs 2 --subject python:loud",
+        "models llama --tokens 2 --subject python:loud",
+    ],
+)
+def test_json_is_all_that_is_printed(tmp_path: Path, words: str) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    (tmp_path / "mine.yaml").write_text(MINE)
+    (tmp_path / "kvparity.toml").write_text('scenarios = ["mine.yaml"]\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", *words.split(), "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "KVPARITY_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert json.loads(done.stdout)
+    assert "Traceback" not in done.stderr
+    assert {"import", "straight", "kept from before"} <= set(done.stderr.split("\n"))
