@@ -90,6 +90,25 @@ def test_only_the_levels_asked_for_are_compared(here: Path) -> None:
     assert record["verdict"] != "conform"
 
 
+@pytest.mark.parametrize(
+    "words", ["list esc.yaml", "check esc.yaml", "run esc.yaml", "show esc.yaml"]
+)
+def test_no_name_and_no_message_steers_a_terminal(here: Path, words: str) -> None:
+    raw = "\\e[31mred\\u202E"
+    (here / "esc.yaml").write_text(
+        f'family: mine\nscenarios: [{{name: a, about: "{raw}", cache: {{kind: standard}}, '
+        "steps: [update: [1], trim: 1]}]\n"
+    )
+    (here / "esc.py").write_text(
+        "import kvimpl\nfrom kvimpl import *\nclass KVCache(kvimpl.KVCache):\n"
+        '    def trim(self, n):\n        raise ValueError("\\x1b[31mred\\u202e")\n'
+    )
+    subject = ("--subject", "python:esc") if words[:4] != "list" else ()
+    done = kvparity(here, *words.split(), *subject)
+    assert "red" in done.stdout
+    assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
+
+
 def test_output_is_plain_where_nobody_watches(here: Path) -> None:
     done = kvparity(here, "run", "mine.yaml", "--subject", "python:faulty", TERM="xterm-256color")
     assert "\x1b" not in done.stdout + done.stderr

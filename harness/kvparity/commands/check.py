@@ -37,7 +37,7 @@ def _judged(selector: str, subject: str, reference: str, keyword: str | None) ->
     plan = Plan(held, against, LEVELS, declared, whole_corpus=False, command=())
     verdicts = set()
     for record in run(plan, scenarios).records:
-        print(f"{record.verdict} {record.id}: {record.summary}")
+        print(plain(f"{record.verdict} {record.id}: {record.summary}"))
         verdicts.add(record.verdict)
     if verdicts - PASSING - _NOT_JUDGED:
         return DIVERGES

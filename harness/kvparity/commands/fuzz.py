@@ -27,6 +27,7 @@ from kvparity.views import around
 from kvparity.workers import WorkerDied
 from kvreports import terminal
 from kvreports.runfile import write_whole
+from kvreports.words import plain
 from kvscenarios.errors import nearest
 from kvscenarios.writer import as_yaml
 
@@ -197,7 +198,7 @@ def _say_one(arena: Arena, failure: Failure, path: Path | None) -> None:
     names = arena.subject.name, arena.reference.name
     terminal.table(failure.scenario.id, failure.sentence, *names, ops)
     if path is None:
-        print(_as_yaml(failure))
+        print(plain(_as_yaml(failure), keep="\n"))
         return
     print(
         f"replay     kvparity show {path}" if failure.plain else f"replay     kvparity run {path}"
@@ -222,7 +223,7 @@ def _say_of_reference(
         return
     print(f"laws that the reference, {arena.reference.name}, breaks:")
     for failure in failures:
-        print(f"  {failure.fingerprint.kind}: {failure.sentence}")
+        print(plain(f"  {failure.fingerprint.kind}: {failure.sentence}"))
         path = written[failure.fingerprint]
         if path is not None:
             print(f"    {path}")

@@ -148,7 +148,7 @@ def prune(overrides: dict[str, Any]) -> int:
     if stale:
         runfile.write_whole(path, ledger.without(path, stale))
     for name in stale:
-        print(f"taken out  {name}")
+        print(plain(f"taken out  {name}"))
     print(f"{path}: {len(stale)} entries taken out, after {', '.join(references)}")
     return CONFORMS
 

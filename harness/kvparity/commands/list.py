@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from kvreports.words import plain
 from kvscenarios import Scenario
 from kvscenarios.select import select
 
@@ -19,7 +20,7 @@ def command(selectors: Sequence[str], keyword: str | None, *, as_json: bool) -> 
         return 0
     width = max((len(scenario.id) for scenario in scenarios), default=0)
     for scenario in scenarios:
-        print(f"{scenario.id:<{width}}  {scenario.about or ''}".rstrip())
+        print(plain(f"{scenario.id:<{width}}  {scenario.about or ''}".rstrip()))
     print(f"{len(scenarios)} scenarios", file=sys.stderr)
     return 0
 
