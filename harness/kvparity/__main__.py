@@ -5,12 +5,15 @@ Nothing heavy is imported before Ctrl-C is dealt with: it leaves with 130, and n
 
 import sys
 
-from kvparity import interruptions
+from kvparity import interruptions, output
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED
 
 
 def main() -> None:
     """Run the command line."""
+    if not output.fit():
+        print("kvparity: standard output is closed", file=sys.stderr)
+        sys.exit(COULD_NOT_RUN)
     interruptions.heed()
     answered: list[int] = []
     try:

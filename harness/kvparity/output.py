@@ -6,6 +6,7 @@ would stand in the midst of a report, or of JSON.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,19 @@ def kept_clear() -> Iterator[None]:
     finally:
         os.dup2(kept, _OUT)
         os.close(kept)
+
+
+def fit() -> bool:
+    """Make both streams such that anything can be printed; whether there is standard output at all.
+
+    What a stream's encoding lacks is spelled out. Where standard error is closed, nobody reads it.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    return sys.stdout is not None
 
 
 def give_up() -> None:

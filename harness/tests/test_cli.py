@@ -215,3 +215,36 @@ def test_ctrl_c_that_a_finalizer_swallows_is_no_less_one(here: Path) -> None:
     done = kvparity(here, "run", "mine.yaml", "--subject", "python:swallows")
     assert (done.returncode, done.stderr) == (130, "kvparity: interrupted\n")
     assert not (here / "kvparity-report").exists()
+
+
+def shell(here: Path, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m kvparity {words}"],
+        cwd=here,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("words", ["list", "run mine.yaml", "--help"])
+def test_standard_output_that_is_closed_is_said(here: Path, words: str) -> None:
+    done = shell(here, f"{words} >&-")
+    assert (done.returncode, done.stderr) == (3, "kvparity: standard output is closed\n")
+
+
+def test_standard_error_that_is_closed_is_nobodys_loss(here: Path) -> None:
+    done = shell(here, "list mine.yaml --json 2>&-")
+    assert (done.returncode, [row["id"] for row in json.loads(done.stdout)]) == (0, ["mine/ring"])
+    assert shell(here, "run gone.yaml 2>&-").stdout == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_an_encoding_lacks_is_spelled_out(here: Path, encoding: str) -> None:
+    (here / "wide.yaml").write_text(FILE.replace("name: ring", 'name: ring\n    about: "→ 漢"'))
+    for words in ("list wide.yaml", "show wide.yaml", "run wide.yaml"):
+        done = shell(here, words, PYTHONIOENCODING=encoding)
+        assert done.returncode == 0, done.stderr
+    assert r"\u6f22" in shell(here, "list wide.yaml", PYTHONIOENCODING=encoding).stdout
