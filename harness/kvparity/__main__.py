@@ -28,7 +28,8 @@ def main() -> None:
             print(f"kvparity: something called exit({leaving.code!r})", file=sys.stderr)
             sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
-        print("kvparity: interrupted", file=sys.stderr)
+        pass
+    print("kvparity: interrupted", file=sys.stderr)
     sys.exit(INTERRUPTED)
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from kvparity import output
+from kvparity import interruptions, output
 
 _MOST = 4
 _WORTHWHILE = 200
@@ -31,8 +30,9 @@ def usual(scenarios: int | None = None) -> int:
 def started(workers: int) -> ProcessPoolExecutor:
     """So many workers, which get themselves ready from now on."""
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
-    for _ in range(workers):
-        pool.submit(_begun)
+    with interruptions.held_back():
+        for _ in range(workers):
+            pool.submit(_begun)
     return pool
 
 
@@ -43,7 +43,7 @@ def _cores() -> int:
 
 def _begin() -> None:
     """Ctrl-C is for the process that asked to deal with; the rest is what playing imports."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interruptions.ignored()
     output.give_up()
     gc.disable()  # a worker lives for seconds, and hands over what it makes
     import kvimpl  # noqa: F401, PLC0415

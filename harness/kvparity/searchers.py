@@ -8,19 +8,18 @@ does not survive a fork, and has a core to itself where the system lets one choo
 from __future__ import annotations
 
 import os
-import signal
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
-from threading import Event, Lock, current_thread, main_thread
+from threading import Event, Lock
 from typing import Any, NamedTuple, NoReturn
 
 from hypothesis.errors import HypothesisDeprecationWarning
 
-from kvparity import output
+from kvparity import interruptions, output
 from kvparity.campaign import Arena, Fingerprint, Outcome, Round, play_round
 from kvparity.mistakes import UsageError
 from kvparity.subjects import Missing
@@ -64,26 +63,13 @@ def processes(jobs: int, subject: str, reference: str) -> Iterator[Searcher]:
         cores.put(core)
     pool = ProcessPoolExecutor(jobs, spawn, _begin, (stopped, cores))
     try:
-        with _deaf_to_interruptions():
+        with interruptions.held_back():
             for _ in range(jobs):
                 pool.submit(_nothing)  # each has one more worker started
         yield Searcher(_played_by(pool, subject, reference), stopped.set)
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _deaf_to_interruptions() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C from their first moment on."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _nothing() -> None:
@@ -153,7 +139,7 @@ _one_at_a_time = Lock()
 def _begin(stopped: Any, cores: Any) -> None:
     """Make this process a worker; Ctrl-C is for the process that asked to deal with."""
     global _stopped  # noqa: PLW0603 - an initializer has nowhere else to leave what it was given
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interruptions.ignored()
     output.give_up()
     core = cores.get()
     if core is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from kvparity import ledger, pool, subjects, workers
+from kvparity import ledger, pool, searchers, subjects, workers
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
 from kvscenarios import ScenarioError, load_text
@@ -72,3 +75,28 @@ def test_a_worker_that_dies_is_said_and_nothing_is_written(tmp_path):
     assert done.returncode == 3, done.stderr
     assert done.stderr.startswith("kvparity: a worker process died: it was killed")
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize(
+    "started",
+    [lambda: pool.started(2), lambda: searchers.processes(2, "kvimpl", "mlx-lm")],
+    ids=["of a run", "of a search"],
+)
+def test_workers_are_deaf_to_ctrl_c_from_their_first_moment_on(started):
+    with started():
+        for pid in children():
+            assert hears_of_ctrl_c(pid) is False
+    assert hears_of_ctrl_c(os.getpid()) is True
+
+
+def children() -> list[int]:
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert len(found) > 2  # the workers, and who keeps track of what they share
+    return [int(pid) for pid in found]
+
+
+def hears_of_ctrl_c(pid: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    masks = dict(line.split(":") for line in lines if line.startswith(("SigBlk", "SigIgn")))
+    return not any(int(mask, 16) >> (signal.SIGINT - 1) & 1 for mask in masks.values())

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from struct import calcsize, unpack_from
 from typing import Any
 
-from kvparity import subjects
+from kvparity import interruptions, subjects
 from kvparity.compare import differences, place, same
 from kvparity.models import side
 from kvparity.models.record import Moment, Played
@@ -119,10 +119,13 @@ def _sides(subject: str) -> Iterator[_Sides]:
     spawn = multiprocessing.get_context("spawn")
     pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in range(2)]
     try:
-        for started in [
-            pool.submit(side.start, name) for pool, name in zip(pools, (subject, None), strict=True)
-        ]:
-            started.result()
+        with interruptions.held_back():
+            started = [
+                pool.submit(side.start, name)
+                for pool, name in zip(pools, (subject, None), strict=True)
+            ]
+        for one in started:
+            one.result()
         yield _Sides(*pools)
     except BrokenProcessPool as error:
         raise subjects.Missing(f"a process that ran a model died: {error}") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import signal
 from collections import Counter
 from contextlib import nullcontext
 from types import ModuleType
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from kvparity import output, subjects
+from kvparity import interruptions, output, subjects
 from kvparity.models.record import Played, Record
 from kvparity.models.swap import TARGET, stand_in
 from kvparity.models.zoo import SEED, VOCABULARY, ZOO
@@ -37,7 +36,7 @@ BATCH_PREFILL = 16
 
 def start(subject: str | None) -> None:
     """Import mlx-lm on this subject's caches, on its own where that is None. Raises Missing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is the one to say so
+    interruptions.ignored()  # the parent is the one to say so
     output.give_up()
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
