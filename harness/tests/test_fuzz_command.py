@@ -112,6 +112,15 @@ def test_a_cluster_of_two_workers_searches_what_one_process_does() -> None:
         assert result("--scheduler", cluster.scheduler_address) == result()
 
 
+def test_where_nothing_can_be_saved_nothing_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = CliRunner().invoke(app, ["fuzz", "--save", str(tmp_path / "file"), "--seconds", "9999"])
+    assert (found.exit_code, found.stderr) == (
+        3,
+        f"kvparity: {tmp_path / 'file'}: Not a directory\n",
+    )
+
+
 def test_no_scheduler_at_the_address_is_one_message() -> None:
     found = CliRunner().invoke(app, ["fuzz", "--scheduler", "nowhere"])
     assert found.exit_code == 3

@@ -83,7 +83,7 @@ def test_the_releases_that_an_entry_speaks_of(when, version, holds: bool) -> Non
         ("divergences: [{id: a, match: {}, why: '', reason: b}]", "why is one of hardening, upstream-bug, by-design"),
         ("divergences:\n- id: a\n  match: {feild: b}\n  why: by-design\n  reason: b", "one.yaml:3: divergences.0.match.feild: there is no such key; did you mean 'field'?"),
         ("divergences: [{id: a, match: {}, why: by-design, reason: b, untill: 2030-01-01}]", "did you mean 'until'?"),
-        ("divergences: [{id: a, match: {}, why: by-design, reason: b, until: soon}]", "divergences.0.until"),
+        ("divergences: [{id: a, match: {}, why: by-design, reason: b, until: soon}]", "divergences.0.until: not a day: 'soon'; write one such as 2030-01-31"),
         ("divergences: [{id: a, match: {}, why: by-design, reason: b, when: numpy<2}]", "a range names mlx-lm"),
         ("divergences: [{id: a, match: {}, why: by-design, reason: b, when: mlx-lm~0.3}]", "not a release range"),
         ("divergences: [{id: A B, match: {}, why: by-design, reason: b}]", "divergences.0.id"),

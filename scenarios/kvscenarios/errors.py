@@ -40,6 +40,16 @@ class ScenarioError(ValueError):
         return type(self), (self.problems,)
 
 
+_SHOWN = 80
+"""Characters of the offending value that a message shows."""
+
+
+def shown(value: object) -> str:
+    """The value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """The end of an error message: the valid word meant, or all of them where none is near."""
     candidates = sorted(words)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from kvscenarios.base import Count, DType, Model
+from kvscenarios.errors import shown
 from kvscenarios.tokens import Cells, Row
 
 _MASK_WORDS = ("none", "causal")
@@ -23,7 +24,7 @@ def _parse_mask(value: object) -> object:
         return tuple(value)
     raise ValueError(
         "a mask is 'none', 'causal', or a list of rows of x (attended) and . (masked), "
-        f"got {value!r}"
+        f"got {shown(value)}"
     )
 
 

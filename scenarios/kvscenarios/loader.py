@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kvscenarios import matrix, yamltree
-from kvscenarios.errors import Problem, ScenarioError, nearest
+from kvscenarios.errors import Problem, ScenarioError, nearest, shown
 from kvscenarios.model import Scenario, problems_across
 from kvscenarios.sentences import sentence
 
@@ -55,17 +56,20 @@ def read_files(paths: Iterable[Path]) -> Iterator[Scenario]:
 
 def load_file(path: Path) -> list[Scenario]:
     """The scenarios of one file. Raises ScenarioError."""
-    shown = _shown(path)
+    name = _shown(path)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ScenarioError([Problem(f"larger than {MAX_FILE_BYTES} bytes", shown)])
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise ScenarioError([Problem("no regular file", name)])
+        if about.st_size > MAX_FILE_BYTES:
+            raise ScenarioError([Problem(f"larger than {MAX_FILE_BYTES} bytes", name)])
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ScenarioError([Problem(f"cannot be read: {reason}", shown)]) from None
+        raise ScenarioError([Problem(f"cannot be read: {reason}", name)]) from None
     except UnicodeDecodeError:
-        raise ScenarioError([Problem("cannot be read: not UTF-8 text", shown)]) from None
-    return load_text(text, shown)
+        raise ScenarioError([Problem("cannot be read: not UTF-8 text", name)]) from None
+    return load_text(text, name)
 
 
 def load_text(text: str, file: str = "<memory>") -> list[Scenario]:
@@ -133,7 +137,7 @@ class _Reader:
             return []
         for key in data:
             if key not in _FILE_KEYS:
-                self.report(f"unknown key {key!r}; {nearest(str(key), _FILE_KEYS)}", (key,))
+                self.report(f"unknown key {shown(key)}; {nearest(str(key), _FILE_KEYS)}", (key,))
         family = data.get("family")
         if not isinstance(family, str):
             self.report("a scenario file names its `family`", ("family",))
@@ -157,11 +161,15 @@ class _Reader:
         for key in entry:
             if key not in _AUTHORED:
                 hint = nearest(str(key), _AUTHORED)
-                self.report(f"unknown key {key!r}; {hint}", (*path, key), name)
+                self.report(f"unknown key {shown(key)}; {hint}", (*path, key), name)
         body = {key: value for key, value in entry.items() if key in _AUTHORED and key != "matrix"}
-        if "matrix" not in entry:
-            return self.check(family, path, body)
         found: list[Scenario] = []
+        if "matrix" not in entry:
+            found = self.check(family, path, body)
+            wanted = next(matrix.references(body), None)
+            if wanted and not found:
+                self.report(f"{wanted} stands for nothing: there is no `matrix`", path, name)
+            return found
         try:
             for row in matrix.rows(entry["matrix"]):
                 expansion = matrix.substitute(body, row)

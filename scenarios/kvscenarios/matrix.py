@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 MAX_EXPANSIONS = 512
@@ -60,6 +61,15 @@ def substitute(value: Any, row: dict[str, Any]) -> Any:
     if whole:
         return _lookup(whole[1], row)
     return _REFERENCE.sub(lambda match: str(_lookup(match[1], row)), value)
+
+
+def references(value: Any) -> Iterator[str]:
+    """The references in a value, such as `${keep}`."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from references(item)
+    elif isinstance(value, str):
+        yield from (match[0] for match in _REFERENCE.finditer(value))
 
 
 def _lookup(name: str, row: dict[str, Any]) -> Any:

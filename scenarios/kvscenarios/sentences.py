@@ -8,12 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kvscenarios.errors import nearest
+from kvscenarios.errors import nearest, shown
 from kvscenarios.model import Scenario
 from kvscenarios.steps import Step
 
-_SHOWN = 80
-"""Characters of the offending value that a message shows."""
 _LOADER_FIELDS = frozenset({"family", "file", "line", "step_lines"})
 
 
@@ -22,20 +20,20 @@ def sentence(item: Any) -> str:
     kind, loc, context = item["type"], item["loc"], item.get("ctx", {})
     key = str(loc[-1]) if loc else ""
     if kind == "extra_forbidden":
-        return f"unknown field {key!r}; {nearest(key, _fields_beside(loc))}"
+        return f"unknown field {shown(key)}; {nearest(key, _fields_beside(loc))}"
     if kind == "missing":
         return f"{key!r} is missing"
     if kind == "value_error":
         return f"{_field(loc)}{context['error']}"
     if kind == "union_tag_invalid":
         near = _nearest(context["tag"], context["expected_tags"])
-        return f"unknown {_what(loc)} {context['tag']!r}; {near}"
+        return f"unknown {_what(loc)} {shown(context['tag'])}; {near}"
     if kind == "union_tag_not_found":
         return f"{_field(loc)}`kind` is missing"
     if kind in {"too_short", "too_long"}:
         bound = f"at least {context['min_length']}" if kind == "too_short" else ""
         return f"{_field(loc)}needs {bound or 'at most ' + str(context['max_length'])} entries"
-    given = repr(item["input"])[:_SHOWN]
+    given = shown(item["input"])
     if kind == "literal_error":
         near = _nearest(str(item["input"]), context["expected"])
         return f"{_field(loc)}unknown word {given}; {near}"

@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from kvscenarios.errors import shown
+
 MAX_TOKENS = 1 << 16
 """Tokens in one row: a range larger than this is refused before it is spelled out."""
 
 _RANGE = re.compile(r"^(\d{1,9})\.\.(\d{1,9})$")
+
+_WIDE_RANGE = re.compile(r"^\d+\.\.\d+$")
 
 Row = tuple[int, ...]
 Rows = tuple[Row, ...]
@@ -29,7 +33,7 @@ _ITEM_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, _RA
 def _spell_out(item: object, *, unwritten: bool) -> list[Cell]:
     if isinstance(item, int) and not isinstance(item, bool):
         if item < 0:
-            raise ValueError(f"a token id is 0 or more, not {item}")
+            raise ValueError(f"a token id is 0 or more, not {shown(item)}")
         return [item]
     if isinstance(item, str):
         if unwritten and item == UNWRITTEN:
@@ -41,10 +45,12 @@ def _spell_out(item: object, *, unwritten: bool) -> list[Cell]:
             if last - first >= MAX_TOKENS:
                 raise ValueError(f"the range {item} holds more than {MAX_TOKENS} tokens")
             return list(range(first, last + 1))
+        if _WIDE_RANGE.match(item):
+            raise ValueError(f"the range {shown(item)} goes beyond 999999999")
     what = "a token id or a range like 0..11"
     if unwritten:
         what += f", or {UNWRITTEN} for an unwritten slot"
-    raise ValueError(f"expected {what}, got {item!r}")
+    raise ValueError(f"expected {what}, got {shown(item)}")
 
 
 def _row(items: object, *, unwritten: bool) -> tuple[Cell, ...]:

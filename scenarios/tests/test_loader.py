@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ def test_a_valid_file_gives_its_scenarios_with_their_lines() -> None:
         (scenario(steps="[{trim: 1, expect: {ofset: 1}}]"), 5, "unknown field 'ofset'; did you mean 'offset'?"),
         (scenario(steps="[{make_mask: {n: 1, windowsize: 2}}]"), 5, "did you mean 'window_size'?"),
         (scenario(steps="[{make_mask: 1, expect: {mask: [x0]}}]"), 5, "a mask is 'none', 'causal', or a list"),
+        (scenario(steps=f"[{{update: ['{'9' * 6000}']}}]"), 5, "9" * 79 + "..."),
+        (scenario(steps=f"[{{trim: {'x' * 6000}}}]"), 5, "x" * 79 + "..."),
+        (scenario(steps="[{update: 0..99999999999}]"), 5, "the range '0..99999999999' goes beyond 999999999"),
+        (scenario(steps="[{trim: '${n}'}]"), 3, "${n} stands for nothing: there is no `matrix`"),
         (scenario(steps="[]"), 5, "steps: needs at least 1 entries"),
         (HEAD + "  - name: one\n" + STEP, 4, "the scenario has no cache"),
         (HEAD + "  - {name: a, stepz: []}\n", 3, "unknown key 'stepz'; did you mean 'steps'?"),
@@ -62,6 +67,11 @@ def test_a_mistake_names_its_line_and_the_word_meant(
     said = messages(text)
     place = "f.yaml: " if line is None else f"f.yaml:{line}: "
     assert any(message.startswith(place) and words in message for message in said), said
+
+
+def test_no_message_is_longer_than_a_screen() -> None:
+    for steps in (f"[{{update: [{'9' * 4000}, -{'9' * 4000}]}}]", f"[{{? {'x' * 6000} : 1}}]"):
+        assert max(map(len, messages(scenario(steps=steps)))) < 1500
 
 
 def test_all_mistakes_of_a_file_are_told_at_once() -> None:
@@ -96,6 +106,13 @@ def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match="not UTF-8 text"):
         load_file(tmp_path / "b.yaml")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_a_pipe_is_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ScenarioError, match=r"pipe\.yaml: no regular file"):
+        load_file(tmp_path / "pipe.yaml")
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 import signal
 import sys
@@ -59,6 +61,8 @@ def command(wish: Wish, *, save: Path | None, as_json: bool) -> int:
             raise UsageError(f"no kind is called {kind!r}; {nearest(kind, intents.KINDS)}")
     if wish.scheduler is not None and wish.jobs > 1:
         raise UsageError("--jobs is for this machine, --scheduler for a cluster: give one of them")
+    if save is not None and save.exists() and not save.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(save))
     arena = Arena.of(wish.subject, wish.reference)
     seed = _seed(wish)
     found, started = Outcome(), time.monotonic()

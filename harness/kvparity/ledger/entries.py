@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kvscenarios import Scenario
 from kvscenarios.base import Model
+from kvscenarios.errors import shown
 
 GENERATED = "generated/"
 WHYS = ("hardening", "upstream-bug", "by-design")
@@ -45,6 +46,15 @@ def _known_why(text: Any) -> Any:
     if text not in WHYS:
         raise ValueError(f"why is one of {', '.join(WHYS)}, not {text!r}")
     return text
+
+
+def _day(value: Any) -> Any:
+    if value is None or isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"not a day: {shown(value)}; write one such as 2030-01-31") from None
 
 
 def _several(value: Any) -> Any:
@@ -131,7 +141,7 @@ class Entry(Model):
     why: Annotated[Literal["hardening", "upstream-bug", "by-design"], BeforeValidator(_known_why)]
     reason: Annotated[str, BeforeValidator(_not_blank)]
     link: str | None = None
-    until: datetime.date | None = None
+    until: Annotated[datetime.date | None, BeforeValidator(_day)] = None
 
     def holds_at(self, version: str | None) -> bool:
         """Whether the entry speaks of this release of the reference, under the mlx that is here."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
-from kvscenarios.errors import nearest
+from kvscenarios.errors import nearest, shown
 from kvscenarios.steps import batch, masks, one, prompt, reuse
 from kvscenarios.steps.base import DEFAULT_CACHE, FreeStep, MakingStep, Step
 
@@ -33,13 +33,13 @@ def _one_operation(value: Any) -> Any:
     if isinstance(value, str):
         value = {value: None}
     if not isinstance(value, dict):
-        raise ValueError(f"a step is an operation with its arguments, got {value!r}")
+        raise ValueError(f"a step is an operation with its arguments, got {shown(value)}")
     found = [key for key in value if key in OPERATIONS]
     if len(found) > 1:
         raise ValueError(f"a step is one operation, got {' and '.join(found)}")
     others = [str(key) for key in value if key not in OPERATIONS and key not in MODIFIERS]
     if not found and others:
-        raise ValueError(f"unknown operation {others[0]!r}; {nearest(others[0], OPERATIONS)}")
+        raise ValueError(f"unknown operation {shown(others[0])}; {nearest(others[0], OPERATIONS)}")
     if not found:
         raise ValueError("a step needs an operation: " + ", ".join(OPERATIONS))
     return value
