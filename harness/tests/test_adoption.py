@@ -71,6 +71,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]
     repository.write("mycache.py", HEALED)
     told["stale"] = repository.type("kvparity gate")
     told["pruned"] = repository.type("kvparity ledger prune")
+    told["nothing left to prune"] = repository.type("kvparity ledger prune --json")
     told["entries left"] = len(ledger.load(repository.path / "kvparity-ledger.yaml")), ""
     return told
 
@@ -81,12 +82,32 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]
         ("init", 0, "wrote  kvparity-ledger.yaml"),
         ("init again", 2, "nothing was written"),
         ("red", 1, "step 2 (trim 6): returned: subject 5, reference 6"),
+        ("blank", 2, "why: why is one of hardening, upstream-bug, by-design, not ''\n"),
         ("blank", 2, "reason: a declared divergence needs a reason in words"),
         ("green", 0, "python:mycache conforms to mlx-lm=="),
         ("stale", 1, "declared, but nothing diverges"),
         ("pruned", 0, "taken out  rotating-trim-returned"),
+        ("nothing left to prune", 0, '"taken_out": []'),
         ("entries left", 0, ""),
     ],
 )
 def test_the_step(step: str, code: int, said: str, steps: dict[str, tuple[int, str]]) -> None:
     assert (steps[step][0], said if said in steps[step][1] else steps[step][1]) == (code, said)
+
+
+def test_the_readme_shows_what_is_printed(steps: dict[str, tuple[int, str]]) -> None:
+    """Each line of its consoles, where `...` stands for anything."""
+    told = "\n".join(said for _code, said in steps.values())
+    consoles = re.findall(
+        r"```console\n(.*?)```", README.partition("## Adopt the gate")[2], re.DOTALL
+    )
+    shown = [
+        line
+        for console in consoles
+        for line in console.splitlines()
+        if not line.startswith("$") and line != "..."
+    ]
+    assert len(shown) > 4
+    for line in shown:
+        pattern = r"\s+".join(".*".join(map(re.escape, word.split("..."))) for word in line.split())
+        assert re.search(pattern, told), line

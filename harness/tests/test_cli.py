@@ -146,6 +146,14 @@ def test_a_mistake_is_one_clear_message_and_nothing_is_written(
     assert not (here / "kvparity-report").exists()
 
 
+def test_check_tells_a_script_what_it_tells_git_bisect(here: Path) -> None:
+    done = kvparity(here, "check", "mine.yaml", "--subject", "python:faulty", "--json")
+    (row,) = json.loads(done.stdout)
+    assert (done.returncode, row["id"], row["verdict"]) == (1, "mine/ring", "diverge")
+    done = kvparity(here, "check", "gone.yaml", "--json")
+    assert (done.returncode, done.stdout) == (125, "")
+
+
 def test_list_names_each_scenario_with_what_it_would_catch(here: Path) -> None:
     found = json.loads(kvparity(here, "list", "rotating/*", "--json").stdout)
     assert found

@@ -43,6 +43,8 @@ def test_list_says_what_is_known_and_what_is_stored(stored: Path) -> None:
 def test_path_prints_where_a_release_is(stored: Path) -> None:
     done = kvparity(stored, "oracle", "path", "99.1")
     assert (done.returncode, done.stdout.strip()) == (0, str(stored / "releases" / "99.1"))
+    done = kvparity(stored, "oracle", "path", "99.1", "--json")
+    assert json.loads(done.stdout) == {"version": "99.1", "path": str(stored / "releases" / "99.1")}
 
 
 def test_verify_leaves_with_1_where_a_release_is_damaged(stored: Path) -> None:

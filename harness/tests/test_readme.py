@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import typer.main
+
+from kvparity.cli import app
 from kvscenarios import load_text
 
 ROOT = Path(__file__).parents[2]
@@ -40,3 +45,25 @@ def test_the_scenario_shown_is_one_that_loads() -> None:
 def test_every_file_that_is_linked_exists() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_json_is_on_all_commands_but_those_that_are_named() -> None:
+    (said,) = re.findall(
+        r"`--json` on any of them is for a script, but for (.*?)\. Exit", README, re.DOTALL
+    )
+    without = set(re.findall(r"`([a-z ]+)`", said))
+    found = {
+        " ".join(path)
+        for path, options in commands(typer.main.get_command(app))
+        if "--json" not in options
+    }
+    last = {name.rpartition(" ")[2]: name for name in found}
+    assert {last.get(name, name) for name in without} == found
+
+
+def commands(one: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    inside = getattr(one, "commands", {})
+    for name, command in inside.items():
+        yield from commands(command, (*path, name))
+    if not inside:
+        yield path, [option for parameter in one.params for option in parameter.opts]

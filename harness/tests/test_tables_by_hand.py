@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -191,8 +192,12 @@ def test_a_generated_table_can_be_read_back_and_conforms(
     Path("mine.yaml").write_text(CASES)
     file = Path("mine.csv" if name == "csv" else "mine.md")
     table.command(["mine.yaml"], f"mlx-lm=={PINNED}", name, None, trace=True, out=file)
-    assert import_table.command(file, Path("back.yaml")) == CONFORMS
+    assert import_table.command(file, Path("back.yaml"), as_json=False) == CONFORMS
     assert "not pinned, for no scenario can: " in capsys.readouterr().err
+    assert import_table.command(file, None, as_json=True) == CONFORMS
+    told = json.loads(capsys.readouterr().out)
+    assert (told["yaml"], told["out"]) == (Path("back.yaml").read_text(), None)
+    assert told["not_pinned"]
     scenarios = load_file(Path("back.yaml"))
     assert [scenario.id for scenario in scenarios] == ["mine/ring", "mine/rows"]
     assert (

@@ -62,10 +62,12 @@ def ledger_prune(
     ledger: LedgerFile = None,
     subject: SubjectOption = None,
     reference: ReferenceOption = None,
+    as_json: AsJson = False,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
     """Take out the entries that are no longer found; everything else in the file stays."""
     from kvparity.commands.ledger import prune
 
-    do(prune, given(ledger=ledger, subjects=subject, references=reference))
+    typed = given(ledger=ledger, subjects=subject, references=reference)
+    do(prune, typed, as_json=as_json)

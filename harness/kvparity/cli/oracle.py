@@ -51,11 +51,12 @@ def oracle_verify(as_json: AsJson = False) -> None:
 @oracle.command("path")
 def oracle_path(
     version: Annotated[str | None, typer.Argument(metavar="VERSION")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print where the store is, or where a release is in it."""
     from kvparity.commands.oracle import path
 
-    do(path, version)
+    do(path, version, as_json=as_json)
 
 
 @oracle.command("prune")

@@ -101,13 +101,14 @@ def check(
     subject: Subject = "kvimpl",
     reference: Reference = "mlx-lm",
     keyword: Keyword = None,
+    as_json: AsJson = False,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
     """Judge scenarios by exit code for `git bisect run`: 0 good, 1 bad, 125 cannot be judged."""
     from kvparity.commands.check import command
 
-    do(command, scenario, subject, reference, keyword=keyword)
+    do(command, scenario, subject, reference, keyword=keyword, as_json=as_json)
 
 
 @app.command()

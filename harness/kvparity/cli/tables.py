@@ -76,8 +76,9 @@ def import_table(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file, and print nothing.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Turn a table traced by hand into a scenario that pins what it says."""
     from kvparity.commands.import_table import command
 
-    do(command, file, out)
+    do(command, file, out, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,16 +13,24 @@ from kvreports.words import plain
 from kvscenarios.writer import as_yaml
 
 
-def command(path: Path, out: Path | None) -> int:
-    """Print the scenario, or write it to `out`; what it cannot pin is said on standard error."""
+def command(path: Path, out: Path | None, *, as_json: bool) -> int:
+    """Print the scenario, or write it to `out`; what it cannot pin is said on standard error.
+
+    For a script all of it is JSON on standard output.
+    """
     found = imported(path)
     text = as_yaml(*found.scenarios)
+    if out is not None:
+        write_whole(out, text)
+    if as_json:
+        told = {"yaml": text, "not_pinned": found.not_pinned, "out": out and str(out)}
+        print(json.dumps(told, indent=1))
+        return CONFORMS
     if found.not_pinned:
         columns = plain(", ".join(found.not_pinned))
         print(f"not pinned, for no scenario can: {columns}", file=sys.stderr)
     if out is None:
         sys.stdout.write(text)
     else:
-        write_whole(out, text)
         print(f"wrote {out}; hold it against the reference: kvparity run {out}", file=sys.stderr)
     return CONFORMS

@@ -132,7 +132,7 @@ def _show(plan: Plan, entry: Entry, record: Record, scenarios: Sequence[Scenario
     terminal.table(record.id, record.about, plan.subject.name, plan.reference.name, ops)
 
 
-def prune(overrides: dict[str, Any]) -> int:
+def prune(overrides: dict[str, Any], *, as_json: bool) -> int:
     """Take out the entries that none of the configured pairs finds, though one should."""
     chosen = config.load(None, overrides)
     path = _path(chosen)
@@ -147,6 +147,10 @@ def prune(overrides: dict[str, Any]) -> int:
     interruptions.check()
     if stale:
         runfile.write_whole(path, ledger.without(path, stale))
+    if as_json:
+        told = {"ledger": str(path), "references": references, "taken_out": stale}
+        print(json.dumps(told, indent=1))
+        return CONFORMS
     for name in stale:
         print(plain(f"taken out  {name}"))
     print(f"{path}: {len(stale)} entries taken out, after {', '.join(references)}")

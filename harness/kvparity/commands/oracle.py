@@ -71,13 +71,14 @@ def verify(*, as_json: bool) -> int:
     return DIVERGES if damaged else CONFORMS
 
 
-def path(version: str | None) -> int:
+def path(version: str | None, *, as_json: bool) -> int:
     """Print where the store is, or a release's entry in it."""
     if version is not None and store.read(version) is None:
         raise OracleError(
             f"mlx-lm=={version} is not in the store: `kvparity oracle fetch {version}` fetches it"
         )
-    print(store.root() if version is None else store.path(version))
+    place = str(store.root() if version is None else store.path(version))
+    print(json.dumps({"version": version, "path": place}) if as_json else place)
     return CONFORMS
 
 
