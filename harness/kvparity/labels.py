@@ -6,8 +6,9 @@ from typing import Any
 
 from kvscenarios.base import Model
 from kvscenarios.steps.base import Step
-from kvscenarios.steps.one import Decode, SetState, Update
+from kvscenarios.steps.one import Append, Decode, SetState, Update
 from kvscenarios.tensors import ShapedTensor, TokenTensor
+from kvscenarios.tokens import Row, Rows
 
 
 def label(step: Step, token: int | None = None) -> str:
@@ -24,13 +25,19 @@ def _argument(step: Step, token: int | None) -> str:
     if isinstance(step, Update):
         values = f" with values {_tensor_text(args.values)}" if args.values is not None else ""
         return _tensor_text(args.keys) + values
+    if isinstance(step, Append):
+        return _rows_text(step.append)
     if isinstance(step, SetState):
         return "[" + ", ".join(_tensor_text(spec) for spec in args) + "]"
     if isinstance(args, Model):
         fields = ((name, getattr(args, name)) for name in type(args).model_fields)
         given = [(name, value) for name, value in fields if name in args.model_fields_set]
-        return " ".join(f"{name}={_value_text(value)}" for name, value in given)
+        return " ".join(f"{name}={_field_text(name, value)}" for name, value in given)
     return _value_text(args)
+
+
+def _field_text(name: str, value: Any) -> str:
+    return _rows_text(value) if name == "tokens" else _value_text(value)
 
 
 def _value_text(value: Any) -> str:
@@ -44,16 +51,20 @@ def _value_text(value: Any) -> str:
 def _tensor_text(spec: TokenTensor | ShapedTensor) -> str:
     if isinstance(spec, ShapedTensor):
         return f"{spec.dtype}{list(spec.shape)}"
-    rows = [_row_text(row) for row in spec.tokens]
     own = [
         f"{name}={value}"
         for name in ("batch", "heads", "head_dim", "dtype")
         if (value := getattr(spec, name)) is not None
     ]
-    return " ".join([rows[0] if len(rows) == 1 else "[" + ", ".join(rows) + "]", *own])
+    return " ".join([_rows_text(spec.tokens), *own])
 
 
-def _row_text(row: tuple[int, ...]) -> str:
+def _rows_text(rows: Rows) -> str:
+    texts = [_row_text(row) for row in rows]
+    return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
+
+
+def _row_text(row: Row) -> str:
     if len(row) > 3 and list(row) == list(range(row[0], row[-1] + 1)):
         return f"{row[0]}..{row[-1]}"
     return "[" + ", ".join(map(str, row)) + "]"

@@ -19,3 +19,31 @@ scenarios:
 def test_what_is_to_be_refused_changes_no_number_of_rows() -> None:
     keys, _values = Program(load_text(REFUSED)[0]).inputs()[1]
     assert keys.shape[0] == 2
+
+
+LONG = """
+family: long
+scenarios:
+  - name: labels
+    caches: {t: {kind: tokens}, l: {kind: lru}, a: {kind: standard}}
+    steps:
+      - {on: t, append: 0..1050}
+      - {on: t, append: [3, 1]}
+      - {on: a, update: 0..1050}
+      - {on: l, lru_insert: {tokens: 0..1050, caches: [a]}}
+      - {on: l, lru_fetch: {tokens: [4]}, as: found}
+      - {on: a, set_state: [0..1050, {tokens: 0..1050}]}
+      - dynamic_roll: {tokens: [[1, 2], [3, 4]], shifts: [1, 0]}
+"""
+
+
+def test_tokens_in_a_row_are_said_by_their_ends() -> None:
+    assert Program(load_text(LONG)[0]).step_labels() == [
+        "append 0..1050 on t",
+        "append [3, 1] on t",
+        "update 0..1050 on a",
+        "lru_insert tokens=0..1050 caches=[a] on l",
+        "lru_fetch tokens=[4] on l",
+        "set_state [0..1050, 0..1050] on a",
+        "dynamic_roll tokens=[[1, 2], [3, 4]] shifts=[1, 0]",
+    ]

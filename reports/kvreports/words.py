@@ -376,11 +376,13 @@ def verdict_in_words(run: Run) -> str:
         return f"{reference} does not meet what {failing} of {_many(total)} pin."
     if failing:
         return f"{subject} does not conform to {reference}: {failing} of {_many(total)} fail."
-    aside = [f"{counts[v]} {v}" for v in ("declared", "unsupported") if counts.get(v)]
-    but = f" ({', '.join(aside)})" if aside else ""
+    left_out = counts.get("unsupported", 0)
+    in_these = _many(total - left_out)
+    but = f" ({counts['declared']} declared)" if counts.get("declared") else ""
+    besides = f"; {left_out} {'was' if left_out == 1 else 'were'} not compared" if left_out else ""
     if run.footer.ledger:
-        return f"{_many(total)} pass{but}, but the ledger does not hold."
-    return f"{subject} conforms to {reference} in {_many(total)}{but}."
+        return f"{in_these} pass{but}, but the ledger does not hold{besides}."
+    return f"{subject} conforms to {reference} in {in_these}{but}{besides}."
 
 
 def failing_verdicts() -> list[Verdict]:
