@@ -155,3 +155,19 @@ def test_a_finding_is_written_as_a_scenario_that_fails_when_run(
 def test_a_kind_that_nobody_knows_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["fuzz", "--kind", "rotatin"])
     assert result.exit_code == 2
+
+
+def of_a_copy(reference: subjects.Implementation) -> Outcome:
+    """What a round on the laws finds of mlx-lm's caches under another name: a copy of its file."""
+    face = Face("python:copy", own().reference.face.cache)
+    copy = subjects.Implementation(face.name, None, "copied", {}, InProcess(face))
+    arena = Arena(copy, reference, Ledger((), None))
+    return play_round(arena, Round("rotating", 1, 40, "debug", laws=True))
+
+
+def test_a_law_that_both_sides_break_alike_is_the_references_affair() -> None:
+    assert {one.what for one in of_a_copy(own().reference).failures} == {"reference-law"}
+
+
+def test_a_law_that_only_the_subject_breaks_is_the_subjects() -> None:
+    assert {one.what for one in of_a_copy(own().subject).failures} == {"law"}
