@@ -1,4 +1,4 @@
-"""What a gate plays besides the corpus: generated scenarios, the same ones in every run.
+"""What a gate plays: configured pairs, the corpus, and generated scenarios, the same in every run.
 
 How many are generated is a number and not a time: a slow machine sees what a fast one sees.
 """
@@ -9,19 +9,54 @@ from collections.abc import Collection, Iterator, Sequence
 
 import hypothesis
 
-from kvparity import interruptions
+from kvparity import config, interruptions, ledger, subjects
 from kvparity.campaign import Arena, Outcome, Round, play_round
+from kvparity.config import Config
 from kvparity.generate import profiles
 from kvparity.generate.intents import KINDS
 from kvparity.generate.strategies import Drawn, drawn, scenario
+from kvparity.record import Plan
 from kvreports.model import Record
 from kvscenarios import Scenario
 from kvscenarios.caches import CacheSpec
+from kvscenarios.select import select
 
 _SEED = 0
 _WAYS = 3
 """Ways in which generated scenarios of one kind fail that are looked for, each shrunk."""
 GENERATED = "generated"
+
+
+def pairs(chosen: Config) -> list[tuple[str, str]]:
+    """Every configured subject with every configured reference. Raises ConfigError."""
+    references = config.references(chosen.references)
+    return [(subject, reference) for subject in chosen.subjects for reference in references]
+
+
+def plan(
+    chosen: Config, pair: tuple[str, str], *, whole: bool = True, command: Sequence[str] = ()
+) -> Plan:
+    """How a pair is held together; `whole`, whether everything that is configured is played.
+
+    Of a ledger that speaks of more than is played, no entry can be called stale.
+    """
+    subject, reference = pair
+    against = subjects.resolve(reference)
+    narrowed = bool(chosen.scenarios or chosen.kinds) and chosen.ledger is None
+    return Plan(
+        subject=subjects.resolve(subject),
+        reference=against,
+        levels=chosen.levels,
+        ledger=ledger.between(subject, against.version, chosen.ledger),
+        whole_corpus=whole and not narrowed,
+        command=command,
+    )
+
+
+def scenarios(chosen: Config) -> list[Scenario]:
+    """The configured scenarios, and the generated ones behind them."""
+    declared = of_kinds(select(chosen.scenarios), chosen.kinds)
+    return [*declared, *generated(chosen.kinds, chosen.examples)]
 
 
 def of_kinds(scenarios: Sequence[Scenario], kinds: Collection[str]) -> list[Scenario]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kvoracle import lock
-from kvparity import ledger, subjects
+from kvparity import gate, ledger, subjects
+from kvparity.config import Config
 from kvparity.ledger import Entry, Found, Ledger, LedgerError
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
@@ -153,7 +156,7 @@ divergences:
     [
         (["first"], "# About this ledger.\ndivergences:\n  # About the second.\n  - id: second"),
         (["second"], "    reason: One.\n\n"),
-        (["first", "second"], "divergences: []\n"),
+        (["first", "second"], "# About this ledger.\ndivergences: []\n"),
         ([], TEXT),
     ],
 )  # fmt: skip
@@ -166,6 +169,48 @@ def test_pruning_leaves_the_rest_of_the_file_alone(ids, left: str, tmp_path: Pat
     assert [entry.id for entry in ledger.load(path)] == [
         i for i in ("first", "second") if i not in ids
     ]
+
+
+AROUND = """\
+# Head.
+divergences:  # ours
+
+  # --- the old ones
+
+  # About the first.
+  - id: first
+    match: {field: size}
+    why: by-design
+    reason: >-
+      One
+      # and a half.
+
+  # --- the new ones
+
+  - id: second
+    match: {field: nbytes}
+    why: by-design
+    reason: Two.
+# Tail.
+"""
+
+
+@pytest.mark.parametrize(
+    ("ids", "lines"),
+    [
+        (["first"], [*range(5), *range(13, 20)]),
+        (["second"], [*range(15), 19]),
+        (["first", "second"], [*range(5), 13, 14, 19]),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_pruning_leaves_what_belongs_to_no_entry(ids, lines, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    whole = [line + end for line in AROUND.splitlines()]
+    path.write_bytes("".join(whole).encode())
+    if len(ids) == 2:
+        whole[1] = f"divergences: []  # ours{end}"
+    assert ledger.without(path, ids) == "".join(whole[number] for number in lines)
 
 
 def test_entries_on_one_line_are_not_pruned(tmp_path: Path) -> None:
@@ -208,6 +253,54 @@ def test_a_first_ledger_is_refused_until_it_has_reasons_and_then_declares_everyt
     again = played("kvimpl", "0.31.3", CHUNKED, ledger.load(path))
     assert found.footer.exit_code == 1
     assert (again.footer.exit_code, again.footer.counts.get("declared", 0) > 0) == (0, True)
+
+
+GENTLE = """
+from mlx_lm.models.cache import *
+from mlx_lm.models.cache import RotatingKVCache as Theirs
+
+class RotatingKVCache(Theirs):
+    def trim(self, n):
+        return super().trim(max(0, min(n, self.offset - 1)))
+"""
+PRUNED = """
+divergences:
+  - id: generated-only
+    match: {scenario: generated/*, kind: rotating, operation: trim}
+    spreads: true
+    why: by-design
+    reason: The second subject keeps a token.
+  - id: at-no-level-that-is-compared
+    match: {field: idx}
+    why: by-design
+    reason: Not looked at.
+  - id: of-no-scenario
+    match: {scenario: nowhere/*}
+    why: by-design
+    reason: There is none.
+"""
+
+
+def test_pruning_plays_what_the_gate_plays(tmp_path: Path) -> None:
+    (tmp_path / "gentle.py").write_text(GENTLE, encoding="utf-8")
+    (tmp_path / "led.yaml").write_text(PRUNED, encoding="utf-8")
+    (tmp_path / "kvparity.toml").write_text(
+        "subjects = ['mlx-lm', 'python:gentle']\nscenarios = 'tokens/*'\nkinds = 'rotating'\n"
+        "levels = ['returned']\nexamples = 25\nledger = 'led.yaml'\njobs = 1\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "ledger", "prune"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    left = [entry.id for entry in ledger.load(tmp_path / "led.yaml")]
+    assert (done.returncode, left) == (0, ["generated-only"]), done.stdout + done.stderr
+
+
+def test_no_entry_of_a_ledger_that_speaks_of_more_than_is_played_is_stale() -> None:
+    narrow = Config(scenarios=("tokens/*",))
+    assert not gate.plan(narrow, ("kvimpl", "mlx-lm")).whole_corpus
+    assert gate.plan(Config(), ("kvimpl", "mlx-lm")).whole_corpus
 
 
 def test_a_first_ledger_does_not_replace_one_that_declares_something(tmp_path: Path) -> None:

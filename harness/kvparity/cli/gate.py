@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from kvparity.cli.app import app, do
-from kvparity.cli.options import AsJson, Jobs, LedgerFile, LevelName, Offline, Repo, given
+from kvparity.cli.options import (
+    AsJson,
+    ConfigFile,
+    GateExamples,
+    GateKinds,
+    GateLevels,
+    Jobs,
+    LedgerFile,
+    Offline,
+    Repo,
+    given,
+)
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUNFILE", help="Such as report/run.jsonl.")]
 
@@ -35,22 +46,13 @@ def gate(
         list[str] | None,
         typer.Option(metavar="NAME", help="installed, a release, or >=0.31,<0.33; repeatable."),
     ] = None,
-    level: Annotated[
-        list[LevelName] | None, typer.Option(help="Compare this level only; repeatable.")
-    ] = None,
-    kind: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="Only such caches; repeatable.")
-    ] = None,
-    examples: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Generated scenarios of each kind.")
-    ] = None,
+    level: GateLevels = None,
+    kind: GateKinds = None,
+    examples: GateExamples = None,
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Only the K-th of N parts of it all.")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="kvparity.toml, or a pyproject.toml, by default here."),
-    ] = None,
+    config: ConfigFile = None,
     output: Annotated[
         list[FormName] | None, typer.Option(help="Write this beside the run file; repeatable.")
     ] = None,

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kvparity.cli.app import app, do
-from kvparity.cli.options import AsJson, LedgerFile, Offline, Repo, given
+from kvparity.cli.options import (
+    AsJson,
+    ConfigFile,
+    GateExamples,
+    GateKinds,
+    GateLevels,
+    Jobs,
+    LedgerFile,
+    Offline,
+    Repo,
+    given,
+)
 
 SubjectOption = Annotated[
     str | None, typer.Option("--subject", metavar="NAME", help="As configured by default.")
@@ -60,14 +71,30 @@ def ledger_explain(
 @ledger.command("prune")
 def ledger_prune(
     ledger: LedgerFile = None,
-    subject: SubjectOption = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="As configured by default; repeatable."),
+    ] = None,
     reference: ReferenceOption = None,
+    level: GateLevels = None,
+    kind: GateKinds = None,
+    examples: GateExamples = None,
+    config: ConfigFile = None,
+    jobs: Jobs = None,
     as_json: AsJson = False,
     _offline: Offline = False,
     _repo: Repo = None,
 ) -> None:
-    """Take out the entries that are no longer found; everything else in the file stays."""
+    """Take out the entries that the gate no longer finds; everything else in the file stays."""
     from kvparity.commands.ledger import prune
 
-    typed = given(ledger=ledger, subjects=subject, references=reference)
-    do(prune, typed, as_json=as_json)
+    typed: dict[str, Any] = {
+        "ledger": ledger,
+        "subjects": subject,
+        "references": reference,
+        "levels": [name.value for name in level or ()],
+        "kinds": kind,
+        "examples": examples,
+        "jobs": jobs,
+    }
+    do(prune, config, given(**typed), as_json=as_json)

@@ -78,6 +78,23 @@ LedgerFile = Annotated[
         "--ledger", metavar="FILE", help="What is known to differ; kvimpl has one of its own."
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="kvparity.toml, or a pyproject.toml, by default here."
+    ),
+]
+GateLevels = Annotated[
+    list[LevelName] | None, typer.Option("--level", help="Compare this level only; repeatable.")
+]
+GateKinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="Only such caches; repeatable."),
+]
+GateExamples = Annotated[
+    int | None,
+    typer.Option("--examples", metavar="N", min=0, help="Generated scenarios of each kind."),
+]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvparity import config, gate, ledger, subjects
+from kvparity import config, gate, ledger
 from kvparity.campaign import Arena
 from kvparity.commands.report import annotate
 from kvparity.commands.run import PAGE, RUN_FILE, played, tell_if_nothing, write
@@ -24,7 +24,6 @@ from kvreports.brief import failing_records
 from kvreports.formats import as_format
 from kvreports.model import Run
 from kvscenarios import Scenario
-from kvscenarios.select import select
 from kvscenarios.writer import as_yaml
 
 _FILES = {
@@ -62,18 +61,14 @@ def command(
     part = config.Shard.of(shard) if shard else config.Shard()
     if draft is not None:
         ledger.check_draft(draft)
-    references = config.references(chosen.references)
-    wanted = [(subject, reference) for subject in chosen.subjects for reference in references]
-    scenarios = gate.of_kinds(select(chosen.scenarios), chosen.kinds)
-    scenarios = [one for one in scenarios if part.has(one.digest)]
-    generated = [
-        one for one in gate.generated(chosen.kinds, chosen.examples) if part.has(one.digest)
-    ]
+    wanted = gate.pairs(chosen)
+    scenarios = [one for one in gate.scenarios(chosen) if part.has(one.digest)]
     pairs_played = []
-    for subject, reference in wanted:
-        out = chosen.out / _directory(subject, reference) if len(wanted) > 1 else chosen.out
-        plan = _plan(chosen, subject, reference, whole=part.parts == 1)
-        pairs_played.append(_held(plan, [*scenarios, *generated], chosen, out))
+    for pair in wanted:
+        out = chosen.out / _directory(*pair) if len(wanted) > 1 else chosen.out
+        words = ("kvparity", *sys.argv[1:])
+        plan = gate.plan(chosen, pair, whole=part.parts == 1, command=words)
+        pairs_played.append(_held(plan, scenarios, chosen, out))
     for held in pairs_played:
         _write(held, chosen)
     if len(pairs_played) > 1:
@@ -95,20 +90,6 @@ def _exit_code(codes: Sequence[int], part: config.Shard) -> int:
 def _directory(subject: str, reference: str) -> str:
     """A directory's name that says who was held against whom, whatever they are called."""
     return re.sub(r"[^\w.=-]+", "-", f"{subject}-against-{reference}").strip("-.")[:200]
-
-
-def _plan(chosen: Config, subject: str, reference: str, *, whole: bool) -> Plan:
-    """The pair. Of a ledger that speaks of more than is played, no entry can be called stale."""
-    against = subjects.resolve(reference)
-    narrowed = bool(chosen.scenarios or chosen.kinds) and chosen.ledger is None
-    return Plan(
-        subject=subjects.resolve(subject),
-        reference=against,
-        levels=chosen.levels,
-        ledger=ledger.between(subject, against.version, chosen.ledger),
-        whole_corpus=whole and not narrowed,
-        command=("kvparity", *sys.argv[1:]),
-    )
 
 
 def _held(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path) -> Held:

@@ -11,7 +11,8 @@ from typing import Any
 from packaging.version import Version
 
 from kvoracle import lock
-from kvparity import config, interruptions, ledger, subjects
+from kvparity import config, gate, interruptions, ledger, subjects
+from kvparity.commands.run import played
 from kvparity.config import Config
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.ledger import Entry
@@ -132,28 +133,35 @@ def _show(plan: Plan, entry: Entry, record: Record, scenarios: Sequence[Scenario
     terminal.table(record.id, record.about, plan.subject.name, plan.reference.name, ops)
 
 
-def prune(overrides: dict[str, Any], *, as_json: bool) -> int:
-    """Take out the entries that none of the configured pairs finds, though one should."""
-    chosen = config.load(None, overrides)
+def prune(file: Path | None, overrides: dict[str, Any], *, as_json: bool) -> int:
+    """Take out the entries that none of the configured pairs finds, though the gate looks for them.
+
+    What the gate plays is played, and what the gate calls stale, or matches nothing, is taken out.
+    """
+    chosen = config.load(file, overrides)
     path = _path(chosen)
-    references = config.references(chosen.references)
-    found: set[str] = set()
-    spoken_of: set[str] = set()
-    for reference in references:
-        plan = _plan(chosen, reference)
-        spoken_of |= {entry.id for entry in plan.ledger.entries}
-        found |= _found(run(plan, select(chosen.scenarios)).records)
-    stale = [entry.id for entry in ledger.load(path) if entry.id in spoken_of - found]
+    entries = ledger.load(path)
+    scenarios, pairs = gate.scenarios(chosen), gate.pairs(chosen)
+    runs = [played(gate.plan(chosen, pair), scenarios, chosen.jobs) for pair in pairs]
+    found = _found(record for one in runs for record in one.records)
+    unfound = {
+        problem.id
+        for one in runs
+        for problem in one.footer.ledger
+        if problem.why != "expired" and problem.id not in found
+    }
+    stale = [entry.id for entry in entries if entry.id in unfound]
     interruptions.check()
     if stale:
         runfile.write_whole(path, ledger.without(path, stale))
     if as_json:
-        told = {"ledger": str(path), "references": references, "taken_out": stale}
+        told = {"ledger": str(path), "pairs": pairs, "taken_out": stale}
         print(json.dumps(told, indent=1))
         return CONFORMS
     for name in stale:
         print(plain(f"taken out  {name}"))
-    print(f"{path}: {len(stale)} entries taken out, after {', '.join(references)}")
+    after = ", ".join(f"{subject} against {reference}" for subject, reference in pairs)
+    print(f"{path}: {len(stale)} entries taken out, after {after}")
     return CONFORMS
 
 

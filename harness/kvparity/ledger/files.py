@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ _HEAD = """\
 # every `reason`; until then this ledger is refused. An entry is as narrow as the run that it was
 # written from; `spreads` takes in what follows from a difference in the same scenario.
 """
+_KEY = re.compile(r"divergences *:((?: +#.*)?\s*)")
 
 
 class LedgerError(ValueError):
@@ -84,38 +86,73 @@ def _mistakes(path: Path, tree: yamltree.Tree, error: ValidationError) -> Iterat
 
 
 def without(path: Path, ids: Collection[str]) -> str:
-    """The text of a ledger file without these entries, all else as it stands.
+    """The text of a ledger file without these entries and the remarks right above them.
 
-    Raises LedgerError, also where the entries cannot be told apart line by line.
+    All else stays as it stands. Raises LedgerError, also where the entries cannot be told apart
+    line by line.
     """
     tree = _tree(path)
     entries = _entries(path, tree)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    starts = [
-        _with_remarks(lines, (tree.line(("divergences", index)) or 1) - 1)
-        for index in range(len(entries))
-    ]
-    ends = [*starts[1:], len(lines)]
-    kept = [
-        line
+    lines = path.read_bytes().decode().splitlines(keepends=True)
+    starts = [(tree.line(("divergences", index)) or 1) - 1 for index in range(len(entries))]
+    gone = {
+        number
+        for entry, start, stop in zip(entries, starts, [*starts[1:], len(lines)], strict=True)
+        if entry.id in ids
+        for number in range(_with_remarks(lines, start), _end(lines, start, stop))
+    }
+    left = tuple(entry for entry in entries if entry.id not in ids)
+    key = None if left else (tree.line(("divergences",)) or 1) - 1
+    text = "".join(
+        _emptied(line) if number == key else line
         for number, line in enumerate(lines)
-        if not any(
-            start <= number < end and entry.id in ids
-            for entry, start, end in zip(entries, starts, ends, strict=True)
-        )
-    ]
-    left = [entry for entry in entries if entry.id not in ids]
-    text = "".join(kept) if left else "divergences: []\n"
-    if _File.model_validate(yamltree.read(text).data).divergences != tuple(left):
+        if number == key or number not in gone
+    )
+    if not _holds(text, left):
         raise LedgerError(f"{path}: its entries are not a line each or more: prune it by hand")
     return text
 
 
 def _with_remarks(lines: Sequence[str], start: int) -> int:
     """Where an entry starts, with the remarks right above it."""
-    while start > 1 and lines[start - 1].lstrip().startswith("#"):
+    while start > 1 and _is_remark(lines[start - 1]):
         start -= 1
     return start
+
+
+def _end(lines: Sequence[str], start: int, stop: int) -> int:
+    """Where an entry ends, with the blank lines behind it; a remark behind it is not its own."""
+    margin = _indent(lines[start])
+    own = stop
+    while own > start + 1 and (
+        not lines[own - 1].strip()
+        or (_is_remark(lines[own - 1]) and _indent(lines[own - 1]) <= margin)
+    ):
+        own -= 1
+    while own < stop and not lines[own].strip():
+        own += 1
+    return own
+
+
+def _is_remark(line: str) -> bool:
+    return line.lstrip().startswith("#")
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _emptied(line: str) -> str:
+    """The line of the key when nothing stands under it any more, with the remark behind it."""
+    remark = _KEY.fullmatch(line)
+    return "divergences: []" + (remark[1] if remark else "\n")
+
+
+def _holds(text: str, entries: tuple[Entry, ...]) -> bool:
+    try:
+        return _File.model_validate(yamltree.read(text).data).divergences == entries
+    except (yamltree.YamlError, ValidationError):
+        return False
 
 
 def check_draft(path: Path) -> None:
