@@ -72,7 +72,7 @@ class PromptTrie:
             MissingKeyError: it has none.
 
         """
-        return self._path("PromptTrie.get", model, tokens)[-1].value
+        return self._path_to_value("PromptTrie.get", model, tokens)[-1].value
 
     def pop(self, model: Hashable, tokens: Sequence[Hashable]) -> Any:
         """Take out a prompt and return its value.
@@ -81,7 +81,7 @@ class PromptTrie:
             MissingKeyError: it has none.
 
         """
-        path = self._path("PromptTrie.pop", model, tokens)
+        path = self._path_to_value("PromptTrie.pop", model, tokens)
         value, path[-1].value = path[-1].value, _Nothing
         for parent, node, token in zip(path[-2::-1], path[:0:-1], reversed(tokens), strict=True):
             if node.children or node.value is not _Nothing:
@@ -90,13 +90,13 @@ class PromptTrie:
         return value
 
     def pop_prefixes(self, model: Hashable, tokens: Sequence[Hashable]) -> list[tuple[int, Any]]:
-        """Take out the true beginnings of a prompt that is filed.
+        """Take out the true beginnings of a prompt that is filed, or that one filed goes on from.
 
         Returns:
             Their lengths and values, the shortest first.
 
         Raises:
-            MissingKeyError: the prompt has no value.
+            MissingKeyError: no prompt that is filed begins so.
 
         """
         path = self._path("PromptTrie.pop_prefixes", model, tokens)[:-1]
@@ -134,7 +134,15 @@ class PromptTrie:
 
     def _path(self, context: str, model: Hashable, tokens: Sequence[Hashable]) -> list[_Node]:
         path = list(self._walk(model, tokens))
-        if len(path) <= len(tokens) or path[-1].value is _Nothing:
+        if len(path) <= len(tokens):
+            raise MissingKeyError(context, f"prompt of {len(tokens)} tokens")
+        return path
+
+    def _path_to_value(
+        self, context: str, model: Hashable, tokens: Sequence[Hashable]
+    ) -> list[_Node]:
+        path = self._path(context, model, tokens)
+        if path[-1].value is _Nothing:
             raise MissingKeyError(context, f"prompt of {len(tokens)} tokens")
         return path
 
