@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import mlx.core as mx
 
 from .base import BaseCache, count
-from .buffers import numbers_of, per_row, row_indices
+from .buffers import flat_integers, numbers_of, per_row, row_indices
 from .errors import (
     CapExceededError,
     LengthMismatchError,
@@ -99,16 +99,20 @@ class ArraysCache(BaseCache):
         mx.eval(self._per_row())
 
     def filter(self, batch_indices: Sequence[int] | mx.array) -> None:
-        """Keep just these rows, in this order.
+        """Keep just these rows, in this order; without any array there are none to tell apart.
 
         Raises:
             OutOfRangeError: an index that names no row of every array.
             RankMismatchError, DtypeMismatchError: not a flat list of int32.
 
         """
+        context = "ArraysCache.filter"
         arrays = self._per_row()
-        B = min((array.shape[0] for array in arrays if array is not None), default=1)
-        indices = row_indices("ArraysCache.filter", batch_indices, B)
+        B = min((array.shape[0] for array in arrays if array is not None), default=None)
+        if B is None:
+            flat_integers(f"{context}: batch_indices", batch_indices)
+            return
+        indices = row_indices(context, batch_indices, B)
         self._take([None if array is None else array[indices] for array in arrays])
 
     def extend(self, other: ArraysCache) -> None:

@@ -78,7 +78,7 @@ def merge(caches: list[Shadow]) -> bool:
 def filter_(cache: Shadow, rows: list[int]) -> bool:
     """Filtering a batch that is announced padding, or has rows of only padding, or to no rows.
 
-    Slots that nobody has written to have no rows that could be named.
+    Of slots that nobody wrote to, and that were joined, nobody can tell the rows.
     """
     if cache.children:
         return any(filter_(child, rows) for child in cache.children)
@@ -88,7 +88,9 @@ def filter_(cache: Shadow, rows: list[int]) -> bool:
 
 
 def _has_rows(cache: Shadow) -> bool:
-    return any(cache.slots) if cache.kind == "arrays" else cache.touched
+    if cache.kind == "arrays":
+        return any(cache.slots) or not cache.vague
+    return cache.touched
 
 
 @_for("extend-reorders-the-other-batch")
