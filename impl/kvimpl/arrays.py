@@ -15,6 +15,7 @@ import mlx.core as mx
 from .base import BaseCache, count
 from .buffers import flat_integers, numbers_of, per_row, row_indices
 from .errors import (
+    ArithmeticOverflowError,
     CapExceededError,
     LengthMismatchError,
     OutOfRangeError,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_SLOTS = 4096
 """More than any model has; a restored count is held against it before a list is made."""
+
+MIN_INT32, MAX_INT32 = -(2**31), 2**31 - 1
 
 Slot = mx.array | None
 
@@ -58,6 +61,7 @@ class ArraysCache(BaseCache):
         if left_padding is not None and len(left_padding):
             self.left_padding = per_row("ArraysCache: left_padding", left_padding)
         self.lengths: Slot = None
+        self._room: tuple[Slot, Slot, int] = (None, None, 0)
 
     def __getitem__(self, idx: int) -> Slot:
         return _handle(self.cache[idx])
@@ -173,14 +177,33 @@ class ArraysCache(BaseCache):
 
         Raises:
             OutOfRangeError: ``N`` is negative.
+            ArithmeticOverflowError: ``N``, or what is left of padding and lengths, passes int32.
 
         """
-        N = count("ArraysCache.advance: N", N)
+        context = "ArraysCache.advance"
+        N = count(f"{context}: N", N)
+        room = self._room_for(context, N)
         lengths = None if self.lengths is None else self.lengths - N
         left_padding = None if self.left_padding is None else self.left_padding - N
         # Perhaps nobody ever looks at them, and their graph would grow by a node a call.
         mx.async_eval(lengths, left_padding)  # type: ignore[no-untyped-call]  # no stub for it
-        self.lengths, self.left_padding = lengths, left_padding
+        seen = lengths, left_padding, room - N
+        self.lengths, self.left_padding, self._room = lengths, left_padding, seen
+
+    def _room_for(self, context: str, N: int) -> int:
+        """Return by how much padding and lengths may go down and still be int32, ``N`` at least.
+
+        To read them waits for what was queued before; so that is done when they are new, and from
+        then on only counted.
+        """
+        lengths, left_padding, room = self._room
+        if lengths is not self.lengths or left_padding is not self.left_padding or room < N:
+            arrays = [a for a in (self.lengths, self.left_padding) if a is not None]
+            least = min((n for array in arrays for n in numbers_of(array)), default=0)
+            room = min(least - MIN_INT32, MAX_INT32)
+            if arrays and room < N:
+                raise ArithmeticOverflowError(context, "i32", (("least", least), ("-N", -N)))
+        return room
 
     def make_mask(self, N: int) -> Slot:
         """Return which of the next ``N`` positions are a row's own.

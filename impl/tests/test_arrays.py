@@ -172,6 +172,8 @@ REFUSED = [
     (lambda cache: cache.prepare(lengths=[1, 2]), kvimpl.LengthMismatchError),
     (lambda cache: cache.prepare(lengths=[1.0, 2.0, 3.0]), kvimpl.DtypeMismatchError),
     (lambda cache: cache.advance(-1), kvimpl.OutOfRangeError),
+    (lambda cache: cache.advance(2**31), kvimpl.ArithmeticOverflowError),
+    (lambda cache: cache.advance(2**63), kvimpl.ArithmeticOverflowError),
     (lambda cache: cache.make_mask(-1), kvimpl.OutOfRangeError),
     (lambda cache: cache.make_mask(2**24 + 1), kvimpl.OutOfRangeError),
     (lambda cache: setattr(cache, "state", [mx.array(1)]), kvimpl.RankMismatchError),
@@ -260,3 +262,29 @@ def test_filtering_to_no_rows_leaves_none():
     cache = three_rows()
     cache.filter([])
     assert cache[1].shape == (0, 5)
+
+
+def test_padding_and_lengths_never_wrap():
+    cache = kvimpl.ArraysCache(1, left_padding=[1, 2])
+    cache.prepare(lengths=[3, 4])
+    cache.advance(2**31 - 1)
+    with pytest.raises(kvimpl.ArithmeticOverflowError) as caught:
+        cache.advance(3)
+    assert caught.value.operands == (("least", 2 - 2**31), ("-N", -3))
+    cache.advance(2)
+    assert cache.left_padding.tolist() == [-(2**31), 1 - 2**31]
+    with pytest.raises(kvimpl.ArithmeticOverflowError):
+        cache.advance(1)
+
+
+def test_new_padding_is_looked_at_anew():
+    cache = kvimpl.ArraysCache(1, left_padding=[5])
+    cache.advance(1)
+    cache.left_padding = mx.array([-(2**31)])
+    with pytest.raises(kvimpl.ArithmeticOverflowError):
+        cache.advance(1)
+    assert cache.left_padding.tolist() == [-(2**31)]
+
+
+def test_without_padding_and_lengths_there_is_nothing_to_overflow():
+    kvimpl.ArraysCache(1).advance(2**63)

@@ -80,7 +80,7 @@ def described(bits):
         children = getattr(cache, "caches", None)
         if children is not None:
             return type(cache).__name__, [described(child) for child in children]
-        names = set(vars(cache)) - {"step", "_pending", "_right_padding", "_lengths"}
+        names = set(vars(cache)) - {"step", "_pending", "_right_padding", "_lengths", "_room"}
         return type(cache).__name__, {name: bits(getattr(cache, name)) for name in sorted(names)}
 
     return described
