@@ -103,9 +103,36 @@ def _slots(_entry: Entry, held: Held | None, paint: Paint) -> Any:
 
 
 def _cells(array: Any, side: Side, paint: Paint) -> Any:
+    if is_quantized(array):
+        return list(anchors(paint.cells(array[2], side)))
     if isinstance(array, Frozen) and len(array.shape) == 4:
         return paint.cells(array, side)
     return [[]] if array is None else array
+
+
+def is_quantized(value: Any) -> bool:
+    """Whether these are packed numbers, scales and biases: `mx.quantize` of keys or values."""
+    if not isinstance(value, tuple) or len(value) != 3:
+        return False
+    if not all(isinstance(part, Frozen) for part in value):
+        return False
+    packed, scales, biases = value
+    shapes = [part.shape for part in value]
+    return (
+        packed.dtype == "uint32"
+        and scales.dtype == biases.dtype
+        and scales.shape == biases.shape
+        and all(len(shape) == 4 and shape[:3] == packed.shape[:3] for shape in shapes)
+    )
+
+
+def anchors(cells: list[list[int | str]]) -> Iterator[list[int | str]]:
+    """The tokens of biases: `mx.quantize` keeps the number of a group that lies farthest from zero.
+
+    That is one lane of the token's, so the lanes are not in their places; nothing else is wrong.
+    """
+    for row in cells:
+        yield [int(str(cell)[:-1]) if str(cell).endswith("*") else cell for cell in row]
 
 
 def _held_cells(side: Side) -> Callable[[Entry, Held | None, Paint], Any]:
@@ -138,7 +165,12 @@ def mask_rows(mask: Frozen) -> Iterator[str]:
 
 
 def _shape_of(value: Any) -> Any:
+    value = value[0] if is_quantized(value) else value
     return value.shape if isinstance(value, Frozen) else ABSENT if value is ABSENT else None
+
+
+def _dtype_of(value: Any) -> str | None:
+    return getattr(value[2] if is_quantized(value) else value, "dtype", None)
 
 
 _READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
@@ -147,9 +179,7 @@ _READERS: dict[str, Callable[[Entry, Held | None, Paint], Any]] = {
     "fetched": _fetched,
     "slots": _slots,
     "shape": lambda _entry, held, _paint: _shape_of(held.get("keys") if held else ABSENT),
-    "dtype": lambda _entry, held, _paint: getattr(
-        held.get("keys") if held else None, "dtype", None
-    ),
+    "dtype": lambda _entry, held, _paint: _dtype_of(held.get("keys") if held else None),
     "fetched_shape": lambda entry, _held, _paint: (
         _shape_of(entry.returned[0]) if isinstance(entry.returned, tuple) else entry.raised
     ),

@@ -6,10 +6,9 @@ import hashlib
 import math
 import struct
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
-from kvparity.facts import mask_rows
+from kvparity.facts import anchors, is_quantized, mask_rows
 from kvparity.paint import UNREADABLE, Paint, Side
 from kvparity.program import Program
 from kvparity.trace import Entry, Frozen, Held, Raised, Trace
@@ -44,7 +43,7 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
         return _array(value, side, paint)
     if isinstance(value, Raised):
         return RaisedValue(raised=value.name, message=value.message)
-    if isinstance(value, tuple) and _is_quantized(value):
+    if is_quantized(value) and _is_short(value[0]):
         return _quantized(value, side, paint)
     if isinstance(value, tuple | list):
         pair = len(value) == 2 and field != "slots"
@@ -57,19 +56,8 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
     return value if isinstance(value, bool | int | float | str | None) else repr(value)
 
 
-def _is_quantized(value: tuple[Any, ...]) -> bool:
-    """Whether these are packed numbers, scales and biases: `mx.quantize` of keys or values."""
-    if len(value) != 3 or not all(isinstance(part, Frozen) for part in value):
-        return False
-    packed, scales, biases = value
-    shapes = [part.shape for part in value]
-    return (
-        packed.dtype == "uint32"
-        and scales.dtype == biases.dtype
-        and scales.shape == biases.shape
-        and all(len(shape) == 4 and shape[:3] == packed.shape[:3] for shape in shapes)
-        and packed.shape[0] * packed.shape[2] <= _MOST_SLOTS
-    )
+def _is_short(array: Frozen) -> bool:
+    return array.shape[0] * array.shape[2] <= _MOST_SLOTS
 
 
 def _quantized(parts: tuple[Frozen, ...], side: Side, paint: Paint) -> QuantizedArray:
@@ -82,18 +70,9 @@ def _quantized(parts: tuple[Frozen, ...], side: Side, paint: Paint) -> Quantized
     return QuantizedArray(
         dtype=biases.dtype,
         shape=packed.shape,
-        rows=tuple(map(tuple, _anchors(paint.cells(biases, side)))),
+        rows=tuple(map(tuple, anchors(paint.cells(biases, side)))),
         digests=tuple(map(tuple, digests)),
     )
-
-
-def _anchors(cells: list[list[int | str]]) -> Iterator[list[int | str]]:
-    """The tokens of biases: `mx.quantize` keeps the number of a group that lies farthest from zero.
-
-    That is one lane of the token's, so the lanes are not in their places; nothing else is wrong.
-    """
-    for row in cells:
-        yield [int(str(cell)[:-1]) if str(cell).endswith("*") else cell for cell in row]
 
 
 def _slot_digest(parts: tuple[Frozen, ...], row: int, slot: int, heads: int, length: int) -> str:
@@ -111,7 +90,7 @@ def _array(array: Frozen, side: Side, paint: Paint) -> Value:
     dtype, shape = array.dtype, array.shape
     if dtype == "bool" and len(shape) in (1, 2, 4):
         return MaskArray(dtype=dtype, shape=shape, rows=tuple(mask_rows(array)))
-    if len(shape) == 4 and shape[0] * shape[2] <= _MOST_SLOTS:
+    if len(shape) == 4 and _is_short(array):
         rows = paint.cells(array, side)
         if any(cell != UNREADABLE for row in rows for cell in row) or not array.data:
             return TokenArray(dtype=dtype, shape=shape, rows=tuple(map(tuple, rows)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
 from kvparity.run import run
+from kvparity.tables import made
+from kvparity.tables.document import document
+from kvparity.tables.formats import written
 from kvparity.tables.hand import imported
 from kvreports.model import Run
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.loader import load_file
+from kvscenarios.select import select
 from kvscenarios.steps.base import Step
 from kvscenarios.writer import as_yaml
 
@@ -205,3 +210,38 @@ def test_a_generated_table_can_be_read_back_and_conforms(
     )
     done = held(*scenarios, subject=f"mlx-lm=={PINNED}")
     assert [record.verdict for record in done.records] == ["conform", "conform"]
+
+
+def read_back(sample: Sequence[Scenario], path: Path) -> Iterator[Scenario]:
+    """The scenarios as their tables say them, but for those that a table cannot say."""
+    played = subjects.resolve(f"mlx-lm=={PINNED}")
+    for one in sample:
+        tables = made.make([one], played, trace=False)
+        path.write_bytes(written(document(tables, played, "", "csv", working=False), None))
+        try:
+            yield from imported(path).scenarios
+        except ScenarioError as error:
+            assert "write a scenario file" in str(error), error
+
+
+NAMED = (
+    "list/one-child-in-a-prompt-cache",
+    "chunked/trim-prompt-cache-of-chunks",
+    "concatenate/head-dims@keys=1,*",
+    "quantized/from-every-fill@last=3",
+    "rotating/another-type@held=float16,given=float32,*",
+    "batch/extract-before-finalize",
+    "arrays/merge-*",
+)
+"""Several rows an operation, keys unlike values, packed keys, no tokens, a refusal to make one."""
+
+
+def test_whatever_can_be_read_back_conforms(tmp_path: Path) -> None:
+    sample = {one.id: one for one in [*select([])[::13], *select(NAMED)]}
+    scenarios = list(read_back([*sample.values()], tmp_path / "back.csv"))
+    done = held(*scenarios, subject=f"mlx-lm=={PINNED}")
+    said = {one.id: (one.verdict, one.summary) for one in done.records}
+    assert {id_: one for id_, one in said.items() if one[0] != "conform"} == {
+        id_: one for id_, one in said.items() if "has no metadata apart from" in one[1]
+    }
+    assert len(said) > len(sample) / 2

@@ -25,10 +25,15 @@ def text(column: str, value: Any) -> str:
     if column == "mask":
         return " ".join(value)
     if column == "slots":
-        return "[" + ", ".join("null" if slot is None else rows_text(slot) for slot in value) + "]"
+        return "[" + ", ".join(map(_slot_text, value)) + "]"
     if column == "working":
         return "\n".join(map(str, value))
     return json.dumps(value, ensure_ascii=False)
+
+
+def _slot_text(slot: Any) -> str:
+    """A slot: nothing, rows of tokens, or how an array is shown that holds none."""
+    return "null" if slot is None else slot if isinstance(slot, str) else rows_text(slot)
 
 
 def rows_text(rows: Sequence[Sequence[Any]]) -> str:

@@ -8,6 +8,7 @@ a scenario file, `name`, `family`, `about` and `source`.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +35,11 @@ _FACTS = {name: name for name in Expect.model_fields if name != "tokens"}
 _FACTS |= {"refused": "error", **{column: fact for fact, column in OF_FIELD.items()}}
 """Facts by the columns that pin them."""
 _TOKENS = re.compile(r"[\[\]\d\s,._]*")
-_HASHED = re.compile(r"^\w+\[[\d, ]*\] [0-9a-f]{8}$")
-"""How a table shows an array that holds no tokens and is too long to write out."""
+_UNPINNED = re.compile(r"\w+\[[\d, ]*\] [0-9a-f]{8}\b|^raises \w+$")
+"""How a table shows an array that holds no tokens and is too long to write out, and an attribute
+that cannot be read: no scenario can pin them."""
+_NO_TOKEN = re.compile(r"[?*]")
+"""How a table marks what no token was painted as, or another way round than it was."""
 _MASK_ROW = re.compile(r"[x.]+")
 _SAID = re.compile(r"^\s*(#|$)")
 _ID = re.compile(r"^[a-z0-9_-]+/\S+$")
@@ -191,9 +195,18 @@ def _wrong_columns(sheet: _Sheet, path: Path) -> Iterator[Problem]:
 
 def _not_pinned(sheet: _Sheet) -> Iterator[str]:
     for name in sheet.columns:
-        held = any(row.cells.get(name) for row in sheet.rows)
-        if held and name not in _FACTS and name not in _ABOUT_THE_ROW:
+        held = [row.cells for row in sheet.rows if row.cells.get(name)]
+        if name not in _ABOUT_THE_ROW and not all(_is_pinned(name, cells) for cells in held):
             yield name
+
+
+def _is_pinned(name: str, row: Mapping[str, str]) -> bool:
+    """Whether a scenario can say what stands in this column of the row."""
+    fact, cell = _FACTS.get(name), row[name]
+    if fact is None or _UNPINNED.search(cell) or (fact in _CELLS and _NO_TOKEN.search(cell)):
+        return False
+    # `fetched` says that keys and values hold the same tokens.
+    return fact != "fetched" or row.get("fetched_values", cell) in ("", cell)
 
 
 def _scenario(id_: str, rows: Sequence[_Row], sheet: _Sheet, path: Path) -> Scenario:
@@ -211,10 +224,10 @@ def _scenario(id_: str, rows: Sequence[_Row], sheet: _Sheet, path: Path) -> Scen
     named = bool(set(caches.get("caches", {})) - {DEFAULT_CACHE})
     steps: list[dict[str, Any]] = []
     op = ""
-    for row in rows:
+    for index, row in enumerate(rows):
         again, op = bool(op) and row.cells.get("op") == op, row.cells.get("op", "")
         try:
-            steps.append(_step(row.cells, named=named, again=again))
+            steps.append(_step(row.cells, _layers(rows[index:]), named=named, again=again))
         except ValueError as error:
             raise ScenarioError([Problem(str(error), str(path), row.line)]) from None
     document = {"family": sheet.heads.get("family") or family or "hand"}
@@ -251,12 +264,22 @@ def _yaml(text: str, what: str, path: Path) -> Any:
         raise ScenarioError([Problem(message, str(path))]) from None
 
 
-def _step(row: Mapping[str, str], *, named: bool, again: bool) -> dict[str, Any]:
+def _layers(rows: Sequence[_Row]) -> list[str]:
+    """The caches, lists of them whole, in the rows of the operation that the first is of."""
+    op = rows[0].cells.get("op")
+    own = itertools.takewhile(lambda row: op and row.cells.get("op") == op, rows[1:])
+    names = (row.cells.get("cache", "").partition(".")[0] for row in (rows[0], *own))
+    return list(dict.fromkeys(names))
+
+
+def _step(
+    row: Mapping[str, str], layers: Sequence[str], *, named: bool, again: bool
+) -> dict[str, Any]:
     """A row as a step. A further row of an operation looks at another of its caches."""
     expect = {
         fact: _fact(fact, row[name])
         for name, fact in _FACTS.items()
-        if row.get(name) and not _HASHED.match(row[name])
+        if row.get(name) and _is_pinned(name, row)
     }
     cache = row.get("cache", "")
     if again:
@@ -268,10 +291,14 @@ def _step(row: Mapping[str, str], *, named: bool, again: bool) -> dict[str, Any]
         expect.pop("returned", None)
     step: dict[str, Any] = {word: args, **names}
     kind = OPERATIONS[word]
-    if cache and issubclass(kind, MakingStep):
-        step.setdefault("as", cache.partition(".")[0])
+    if issubclass(kind, MakingStep) and (cache or "error" in expect):
+        # What is refused makes nothing, and so takes nobody's place.
+        step.setdefault("as", cache.partition(".")[0] or "refused")
     elif cache and not issubclass(kind, FreeStep) and (named or cache != DEFAULT_CACHE):
-        step.setdefault("on", cache.partition(".")[0] if word in _OF_ALL_LAYERS else cache)
+        on: Any = cache
+        if word in _OF_ALL_LAYERS:
+            on = layers if len(layers) > 1 else layers[0]
+        step.setdefault("on", on)
     return {**step, "expect": expect} if expect else step
 
 
@@ -291,8 +318,9 @@ def _said(row: Mapping[str, str]) -> tuple[str, Any, dict[str, str]]:
         names[key] = name
     tokens = row.get("tokens", "")
     if word in {"update", "decode", "append"}:
-        if not _TOKENS.fullmatch(tokens or rest):
-            raise ValueError(f"a table takes tokens alone, not {rest!r}: write a scenario file")
+        if not _TOKENS.fullmatch(tokens) or not _TOKENS.fullmatch(rest):
+            said = rest or tokens
+            raise ValueError(f"a table takes tokens alone, not {said!r}: write a scenario file")
         return word, _tokens(tokens or rest), names
     if word == "set_meta_state":
         return word, [part for part in re.split(r"[\s,\[\]'\"]+", rest) if part], names

@@ -1,6 +1,7 @@
 """From what was observed to the rows of a table: a row an operation.
 
-Where an operation touches several caches, or changes one that it does not name, each has its row.
+Where an operation touches several caches, or changes one that it does not name, each has its row,
+the one acted on the first.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def rows(program: Program, trace: Trace) -> Iterator[tuple[int, Row]]:
     """The rows of what was played, each with the index of its op."""
     last: dict[str, Held] = {}
     for index, (op, entry) in enumerate(zip(program.ops, trace.entries, strict=False)):
-        names: list[str | None] = list(_shown(op, entry, last))
+        names: list[str | None] = sorted(_shown(op, entry, last), key=subject_of(op).__ne__)
         last |= entry.held
         for name in names or [None]:
             row = dict.fromkeys(COLUMNS) | {
