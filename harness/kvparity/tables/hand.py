@@ -27,7 +27,10 @@ from kvscenarios.loader import MAX_FILE_BYTES, load_text
 from kvscenarios.steps import DEFAULT_CACHE, OPERATIONS, FreeStep, MakingStep
 from kvscenarios.tokens import UNWRITTEN
 
-_HEAD = re.compile(r"^[#>%\s]*(name|family|about|source|cache|caches|scenario): +(\S.*?)\s*$")
+_HEADS = ("name", "family", "about", "source", "cache", "caches")
+_LINE = re.compile(r"^[#>%\s]*([A-Za-z_-]+): +(\S.*?)\s*$")
+_PROVENANCE = frozenset({"command", "reference", "mlx", "kvparity", "format", "content"})
+"""What else a generated table says of itself in such lines."""
 _OPERATION = re.compile(r"^([a-z_]+)\s*:?\s*(.*)$", re.DOTALL)
 _PAIR = re.compile(r"(\w+)=(\[(?:[^\[\]]|\[[^\]]*\])*\]|\S+)\s*")
 _NAMED = re.compile(r"^(.*?)\s*\b(on|as)\s+([\w.-]+)$")
@@ -79,16 +82,25 @@ class _Sheet:
     heads: dict[str, str] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
     """What the provenance of a generated table says of each scenario's caches."""
+    mistakes: list[tuple[int, str]] = field(default_factory=list)
+
+    def head(self, line: int, columns: Sequence[str]) -> None:
+        """Look at the heading of a table."""
+        for name in dict.fromkeys(filter(None, columns)):
+            if columns.count(name) > 1:
+                self.mistakes.append((line, f"the column {name!r} stands twice"))
 
     def take(self, line: int, columns: Sequence[str], cells: Sequence[str], heading: str) -> None:
         """Take in a row under its columns."""
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            self.mistakes.append((line, f"{len(cells)} cells under {len(columns)} columns"))
         row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
         self.columns += [name for name in columns if name not in self.columns]
         self.rows.append(_Row(line, row.get("scenario") or heading, row))
 
-    def hear(self, line: str) -> None:
-        """Take in a line outside the table, if it says something."""
-        said = _HEAD.match(line)
+    def hear(self, line: int, text: str, *, remark: bool) -> None:
+        """Take in a line outside the table, if it says something; `remark`, if it is for us."""
+        said = _LINE.match(text)
         if said is None:
             return
         key, value = said.groups()
@@ -96,8 +108,19 @@ class _Sheet:
             self.known[value.split()[0]] = ""
         elif key == "caches" and self.known and not [*self.known.values()][-1]:
             self.known[[*self.known][-1]] = value
-        else:
-            self.heads[key] = value
+        elif key in _HEADS:
+            self._say(line, key, value)
+        elif key not in _PROVENANCE and (remark or value.startswith("{")):
+            nearby = nearest(key.lower(), _HEADS)
+            self.mistakes.append((line, f"unknown line `{key}`; {nearby}"))
+
+    def _say(self, line: int, key: str, value: str) -> None:
+        other = {"cache": "caches", "caches": "cache"}.get(key)
+        if key in self.heads:
+            self.mistakes.append((line, f"`{key}` is said twice"))
+        elif other in self.heads:
+            self.mistakes.append((line, f"`{key}` beside `{other}`: say one of them"))
+        self.heads.setdefault(key, value)
 
 
 @dataclass(frozen=True)
@@ -112,6 +135,8 @@ def imported(path: Path) -> Imported:
     """The scenarios of a file of either kind. Raises ScenarioError with every mistake's line."""
     text = _text(path)
     sheet = _markdown(text) if path.suffix.lower() in {".md", ".markdown"} else _csv(text)
+    if sheet.mistakes:
+        raise ScenarioError(Problem(said, str(path), line) for line, said in sheet.mistakes)
     if not sheet.rows:
         raise ScenarioError([Problem("holds no table with rows", str(path))])
     problems = list(_wrong_columns(sheet, path))
@@ -140,25 +165,28 @@ def _text(path: Path) -> str:
 def _csv(text: str) -> _Sheet:
     sheet, lines, start = _Sheet(), text.splitlines(keepends=True), 0
     while start < len(lines) and _SAID.match(lines[start]):
-        sheet.hear(lines[start])
+        sheet.hear(start + 1, lines[start], remark=True)
         start += 1
     reader = csv.reader(StringIO("".join(lines[start:])), skipinitialspace=True)
     columns: list[str] = []
     last = 0
     for cells in reader:
         line, last = start + last + 1, reader.line_num
-        if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
+        if not any(cell.strip() for cell in cells):
             continue
-        if columns:
+        if cells[0].lstrip().startswith("#"):
+            sheet.hear(line, lines[line - 1], remark=True)
+        elif columns:
             sheet.take(line, columns, cells, "")
         else:
             columns = [_column(cell) for cell in cells]
+            sheet.head(line, columns)
     return sheet
 
 
 def _markdown(text: str) -> _Sheet:
     """Every table of the file; a heading such as `## rotating/mine` names their scenario."""
-    sheet, columns = _Sheet(), list[str]()
+    sheet, columns, lines = _Sheet(), list[str](), text.split("\n")
     heading, line, cells = "", 0, None
     before = ""
     for token in MarkdownIt("commonmark").enable("table").parse(text):
@@ -170,13 +198,23 @@ def _markdown(text: str) -> _Sheet:
             heading = token.content if _ID.match(token.content) else heading
         elif token.type == "thead_close" and cells is not None:
             columns, cells = [_column(cell) for cell in cells], None
+            sheet.head(line, columns)
         elif token.type == "tr_close" and cells is not None and line and before != "th_close":
+            # The parser leaves cells out that stand under no column.
+            cells += _cells_of(lines[line - 1])[len(cells) :]
             sheet.take(line, columns, cells, heading)
             cells = None
         before = token.type
-    for said in text.splitlines():
-        sheet.hear(said)
+    for number, said in enumerate(lines, 1):
+        sheet.hear(number, said, remark=False)
     return sheet
+
+
+def _cells_of(line: str) -> list[str]:
+    """The cells of a line of Markdown, as many as are written."""
+    inner = line.strip().removeprefix("|")
+    cells = re.split(r"(?<!\\)\|", inner)
+    return cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells
 
 
 def _column(cell: str) -> str:
