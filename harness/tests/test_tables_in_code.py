@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,42 @@ def test_the_code_parses(name: str, grammar: object, tmp_path: Path) -> None:
     parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))  # type: ignore[attr-defined]
     tree = parser.parse(made(name, tmp_path).read_bytes())
     assert broken(tree.root_node) == []
+
+
+HOSTILE = 'a"""b\'c\\\\d\\n\ne{{ 1 }}*/ \\u{7}\u202e\u2028\rf.yaml'
+"""A file's name that would end a literal, a comment or a line, were it not spelled out."""
+UNKIND = """
+family: 7-none
+scenarios:
+  - name: 1@n=1
+    about: >-
+      He said \"\"\" and \\(no) and {x}, and */ and \\
+    cache: {kind: standard}
+    steps: [{update: 0..3}]
+  - {name: 1@n=-1, cache: {kind: standard}, steps: [{update: 0..3}]}
+"""
+
+
+@pytest.mark.parametrize("name", ["python", "rust", "swift"])
+def test_nothing_in_a_name_ends_a_literal_or_a_comment(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / HOSTILE.replace("/", ""), tmp_path / "table"
+    path.write_text(UNKIND, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["kvparity", "table", str(path), '"""\n1/0', "--format", name])
+    table.command([str(path)], f"mlx-lm=={PINNED}", name, None, trace=True, out=out)
+    if name == "python":
+        tree = ast.parse(out.read_bytes())
+        tests = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        assert tests[0] == "Tables"
+        assert len(set(tests)) == 3
+        assert not any(isinstance(node, ast.Expr) for node in tree.body)
+        return
+    grammar = {"rust": tree_sitter_rust, "swift": tree_sitter_swift}[name]
+    tree = tree_sitter.Parser(tree_sitter.Language(grammar.language())).parse(out.read_bytes())
+    assert broken(tree.root_node) == []
+    named = re.findall(r"^ *(?:fn|func) (_7\w+|test_7\w+)\(", out.read_text(), re.MULTILINE)
+    assert len(set(named)) == 2
 
 
 def test_the_code_reads_as_a_table_of_steps(tmp_path: Path) -> None:

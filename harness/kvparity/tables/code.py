@@ -9,7 +9,7 @@ look like is the template's affair: `nested` writes rows of tokens between any b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def _rendered(template: jinja2.Template, document: Document) -> str:
     interface = template.make_module(given)
     kinds, operations = (getattr(interface, name, None) for name in ("kinds", "operations"))
     tables, left_out = [], []
-    for one in map(_table, document.tables):
+    for one in _with_names(map(_table, document.tables)):
         lacking = sorted(one["kinds"] - set(kinds if kinds is not None else one["kinds"]))
         lacking += sorted(
             one["operations"] - set(operations if operations is not None else one["operations"])
@@ -79,6 +79,15 @@ def _rendered(template: jinja2.Template, document: Document) -> str:
         named = "; ".join(f"{one['id']}: {', '.join(one['lacking'])}" for one in left_out[:5])
         raise UsageError(f"{template.name} has no words for any of the scenarios ({named})")
     return template.render(given | {"tables": tables, "left_out": left_out})
+
+
+def _with_names(tables: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The tables, each `called` what makes a name in code that no other has."""
+    taken: set[str] = set()
+    for one in tables:
+        called = one["id"] if snake(one["id"]) not in taken else f"{one['id']}-{one['digest']}"
+        taken.add(snake(called))
+        yield {**one, "called": called}
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -202,12 +211,14 @@ def nested(value: Any, start: str = "[", end: str = "]", none: str = "null") -> 
 
 def snake(name: str) -> str:
     """A name for a function: `rotating/ring@keep=1` as `rotating_ring_keep_1`."""
-    return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+    plainly = re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+    return f"_{plainly}" if plainly[:1].isdigit() else plainly
 
 
 def camel(name: str) -> str:
     """A name for a class: `rotating/ring@keep=1` as `RotatingRingKeep1`."""
-    return "".join(part.capitalize() for part in snake(name).split("_"))
+    plainly = "".join(part.capitalize() for part in snake(name).split("_"))
+    return f"_{plainly}" if plainly[:1].isdigit() else plainly
 
 
 def comment(lines: Sequence[object], sign: str) -> str:
