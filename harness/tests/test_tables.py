@@ -353,6 +353,12 @@ def test_a_template_of_ones_own(tmp_path: Path) -> None:
         ("no comment", "provenance"),
         ("{{ nothing.here }}", "'nothing' is undefined"),
         ("\n{% for %}", "own.j2:2: "),
+        ("\n{{ 1 / 0 }}", "own.j2:2: ZeroDivisionError: division by zero$"),
+        ("\n\n{% for one in tables %}{{ 1 / 0 }}{% endfor %}", "own.j2:3: ZeroDivisionError"),
+        ("\n{{ 3 | snake }}", "own.j2:2: AttributeError"),
+        ("\n{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "own.j2:2: RecursionError"),
+        ("{% set kinds = 3 %}", "own.j2: `kinds` is to be a list of words"),
+        ("\n{{ tables.x.y }}", "own.j2:2: 'list object' has no attribute 'x'"),
         ("{% set kinds = ['lru'] %}{{ provenance }}", "no words for any of the scenarios"),
     ],
 )
@@ -362,6 +368,13 @@ def test_what_is_wrong_in_a_template_is_said(text: str, message: str, tmp_path: 
     with pytest.raises(UsageError, match=message):
         write("template", tmp_path / "out", template=template)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_template_that_is_no_text_is_said(tmp_path: Path) -> None:
+    template = tmp_path / "own.j2"
+    template.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"own\.j2: UnicodeDecodeError: "):
+        write("template", tmp_path / "out", template=template)
 
 
 def test_a_scenario_without_words_is_left_out_and_named(tmp_path: Path) -> None:

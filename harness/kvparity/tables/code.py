@@ -9,6 +9,7 @@ look like is the template's affair: `nested` writes rows of tokens between any b
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,27 @@ def rendered(document: Document, path: Path) -> str:
         return _rendered(template, document)
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{path}:{error.lineno}: {error.message}") from None
-    except jinja2.TemplateError as error:
-        raise UsageError(f"{path}: {error.message or type(error).__name__}") from None
+    except UsageError:
+        raise
+    except Exception as error:  # a template may call and compute whatever its author likes
+        if path.parent == TEMPLATES and not isinstance(error, jinja2.TemplateError):
+            raise
+        raise UsageError(f"{_place(error, path)}: {_said(error)}") from None
+
+
+def _place(error: Exception, path: Path) -> str:
+    """The template's file and line where the error arose, as far as they are known."""
+    ours = {path.parent.resolve(), TEMPLATES.resolve()}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.suffix != ".py" and file.resolve().parent in ours and file.is_file():
+            return f"{path if file.name == path.name else file}:{frame.lineno}"
+    return str(path)
+
+
+def _said(error: Exception) -> str:
+    known = isinstance(error, jinja2.TemplateError) and error.message
+    return str(known) if known else f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _rendered(template: jinja2.Template, document: Document) -> str:
@@ -63,8 +83,7 @@ def _rendered(template: jinja2.Template, document: Document) -> str:
         "tables": [],
         "left_out": [],
     }
-    interface = template.make_module(given)
-    kinds, operations = (getattr(interface, name, None) for name in ("kinds", "operations"))
+    kinds, operations = _interface(template, given)
     tables, left_out = [], []
     for one in _with_names(map(_table, document.tables)):
         lacking = sorted(one["kinds"] - set(kinds if kinds is not None else one["kinds"]))
@@ -79,6 +98,19 @@ def _rendered(template: jinja2.Template, document: Document) -> str:
         named = "; ".join(f"{one['id']}: {', '.join(one['lacking'])}" for one in left_out[:5])
         raise UsageError(f"{template.name} has no words for any of the scenarios ({named})")
     return template.render(given | {"tables": tables, "left_out": left_out})
+
+
+def _interface(template: jinja2.Template, given: dict[str, Any]) -> Iterator[Any]:
+    """The kinds and the operations that the template sets at its top, None where it sets none."""
+    try:
+        module = template.make_module(given)
+    except Exception:  # noqa: BLE001 - it is raised again, at the line of the template
+        template.environment.handle_exception()
+    for name in ("kinds", "operations"):
+        words = getattr(module, name, None)
+        if words is not None and not isinstance(words, list | tuple):
+            raise UsageError(f"{template.filename}: `{name}` is to be a list of words")
+        yield words
 
 
 def _with_names(tables: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
