@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import mlx.core as mx
 
-from kvoracle.face import Face, Unsupported
+from kvoracle.face import Face, Unsupported, through_brackets
 from kvparity.trace import Frozen, Held, Raised
 
 Level = Literal["returned", "state", "internals"]
@@ -68,6 +68,10 @@ def _buffer_shape(cache: Any) -> Any:
 
 def _state_shape(cache: Any) -> Any:
     return tuple(cache.state.shape)
+
+
+def _slots(cache: Any) -> Any:
+    return through_brackets(cache, cache.cache)
 
 
 _HELD = (
@@ -127,7 +131,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         *_BUFFERS,
     ),
     "arrays": (
-        Field("slots", "state", _attribute("cache")),
+        Field("slots", "state", lambda _face, _cache: _slots),
         *_OUTSIDE,
         Field("left_padding", "internals", _attribute("left_padding")),
         Field("lengths", "internals", _attribute("lengths")),

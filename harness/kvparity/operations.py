@@ -207,6 +207,10 @@ def _set_slot(call: Call) -> None:
     call.target[call.args.index] = call.given[0] if call.given else None
 
 
+def _get_slot(call: Call) -> Any:
+    return call.target[call.args]
+
+
 def _append(call: Call) -> Any:
     # An array, as mlx-lm's generation gives it: the buffer takes no list.
     return call.target.update_and_fetch(mx.array(call.args[0], dtype=mx.int32))
@@ -332,6 +336,7 @@ _RUN: dict[str, Callable[[Call], Any]] = {
     "maybe_trim_front": _maybe_trim_front,
     "to_quantized": _to_quantized,
     "set_slot": _set_slot,
+    "get_slot": _get_slot,
     "append": _append,
     "merge": _merge,
     "extract": _extract,

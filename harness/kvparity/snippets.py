@@ -238,6 +238,7 @@ _WORDS: dict[str, Callable[[Step, Layout], str]] = {
     "new": lambda step, _layout: making(step.args),
     "maybe_trim_front": _method("maybe_trim_front()"),
     "to_quantized": lambda step, _layout: f"{_on(step)}.to_quantized({_given(step.args)})",
+    "get_slot": lambda step, _layout: f"{_on(step)}[{step.args}]",
     "merge": lambda step, _layout: f"{_first(step.args)}.merge({_names(step.args)})",
     "extract": _method("extract({})"),
     "extend": lambda step, _layout: f"{_on(step)}.extend({_name(step.args)})",

@@ -7,8 +7,8 @@ mlx-lm fails to extract or merge it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import mlx.core as mx
 
@@ -63,13 +63,36 @@ class ArraysCache(BaseCache):
         self.lengths: Slot = None
         self._room: tuple[Slot, Slot, int] = (None, None, 0)
 
-    def __getitem__(self, idx: int) -> Slot:
+    @overload
+    def __getitem__(self, idx: int) -> Slot: ...
+    @overload
+    def __getitem__(self, idx: slice) -> list[Slot]: ...
+    def __getitem__(self, idx: int | slice) -> Slot | list[Slot]:
+        """Return a slot, or a list of those that a slice names."""
+        if isinstance(idx, slice):
+            return [_handle(array) for array in self.cache[idx]]
         return _handle(self.cache[idx])
 
-    def __setitem__(self, idx: int, value: Slot) -> None:
-        if value is not None:
-            _check_batched("ArraysCache.__setitem__: value", value)
-        self.cache[idx] = _handle(value)
+    @overload
+    def __setitem__(self, idx: int, value: Slot) -> None: ...
+    @overload
+    def __setitem__(self, idx: slice, value: Iterable[Slot]) -> None: ...
+    def __setitem__(self, idx: int | slice, value: Any) -> None:
+        """Put an array into a slot, or arrays into those of a slice, as into a list.
+
+        Raises:
+            RankMismatchError: an array without a batch axis.
+            CapExceededError: a slice that makes more slots than ``MAX_SLOTS``.
+
+        """
+        context = "ArraysCache.__setitem__"
+        if not isinstance(idx, slice):
+            self.cache[idx] = _checked_slot(context, value)
+            return
+        slots = self.cache[:]
+        slots[idx] = [_checked_slot(context, array) for array in value]
+        _checked_size(context, len(slots))
+        self.cache[:] = slots
 
     @property
     def batch_size(self) -> int:
@@ -341,6 +364,13 @@ def _checked_size(context: str, size: int) -> int:
     if size > MAX_SLOTS:
         raise CapExceededError(context, "slots", MAX_SLOTS, size)
     return size
+
+
+def _checked_slot(context: str, value: Slot) -> Slot:
+    """Return a handle of its own for what is put into a slot."""
+    if value is not None:
+        _check_batched(f"{context}: value", value)
+    return _handle(value)
 
 
 def _check_batched(context: str, array: mx.array) -> None:

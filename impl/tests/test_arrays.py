@@ -288,3 +288,51 @@ def test_new_padding_is_looked_at_anew():
 
 def test_without_padding_and_lengths_there_is_nothing_to_overflow():
     kvimpl.ArraysCache(1).advance(2**63)
+
+
+def shape_and_numbers(array):
+    """What a slot holds, so that it can be compared."""
+    return array if array is None else (array.shape, array.tolist())
+
+
+@pytest.mark.parametrize("idx", [0, -1, slice(0, 2), slice(None), slice(1, None), slice(3, 0, -2)])
+def test_slots_are_read_as_the_reference_reads_them(reference, idx):
+    def read(module):
+        cache = module.ArraysCache(3)
+        cache[0], cache[-1] = slot(2), slot(2, start=9)
+        found = cache[idx]
+        return (
+            [shape_and_numbers(one) for one in found]
+            if isinstance(found, list)
+            else shape_and_numbers(found)
+        )
+
+    assert read(kvimpl) == read(reference)
+
+
+@pytest.mark.parametrize("idx", [slice(0, 2), slice(None), slice(1, 1), slice(0, 3, 2)])
+@pytest.mark.parametrize("written", [[slot(2), None], [slot(2)], []])
+def test_slices_of_slots_are_written_as_the_reference_writes_them(reference, idx, written):
+    def play(module):
+        cache = module.ArraysCache(3)
+        held = cache.cache
+        cache[1] = slot(2, start=4)
+        try:
+            cache[idx] = written
+        except ValueError:  # a slice with a step takes as many as it names
+            return "refused", [shape_and_numbers(one) for one in cache.cache]
+        return held is cache.cache, [shape_and_numbers(one) for one in cache.cache]
+
+    assert play(kvimpl) == play(reference)
+
+
+def test_a_slice_that_is_refused_changes_no_slot():
+    cache = three_rows()
+    before = list(cache.cache)
+    with pytest.raises(kvimpl.RankMismatchError):
+        cache[0:2] = [slot(3), mx.array(1)]
+    with pytest.raises(kvimpl.CapExceededError):
+        cache[0:1] = [None] * 4097
+    with pytest.raises(TypeError):
+        cache[0:2] = None
+    assert list(map(id, cache.cache)) == list(map(id, before))

@@ -117,8 +117,8 @@ class Face:
         return self.method(asked, "merge")(caches)
 
     def children(self, cache: Any) -> tuple[Any, ...]:
-        """The caches in a list of them; none for any other kind."""
-        return tuple(cache.caches) if self.kind_of(cache) == "list" else ()
+        """The caches in a list of them, as models reach them; none for any other kind."""
+        return through_brackets(cache, cache.caches) if self.kind_of(cache) == "list" else ()
 
     def check_rows(self, cache: Any, indices: Sequence[int]) -> None:
         """Refuse rows that a cache has not. Raises IndexError.
@@ -322,6 +322,13 @@ class Face:
         load = self.function("load_prompt_cache")
         _, metadata = load(path, return_metadata=True)
         return list(load(path)), dict(metadata)
+
+
+def through_brackets(cache: Any, parts: Sequence[Any]) -> tuple[Any, ...]:
+    """The parts of a cache as models read them, `cache[0]`, `cache[1]` ..., where it has that."""
+    if not hasattr(type(cache), "__getitem__"):
+        return tuple(parts)
+    return tuple([cache[index] for index in range(len(parts))])
 
 
 @remembered

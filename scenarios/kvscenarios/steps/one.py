@@ -168,6 +168,13 @@ class SetSlot(Step):
     set_slot: SlotArgs
 
 
+class GetSlot(Step):
+    """Read a slot of an ArraysCache, as models do; an index below 0 counts from the end."""
+
+    op = "get_slot"
+    get_slot: Count
+
+
 class Append(Step):
     """Append token ids to a token buffer."""
 
