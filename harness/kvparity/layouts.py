@@ -67,7 +67,7 @@ class Layouts:
     def take(self, step: Step) -> None:
         """Follow what the step does to the layouts."""
         if isinstance(step, Filter):
-            self._resize(step.targets[0], len(step.filter))
+            self._resize(step.targets[0], len(step.rows))
         elif isinstance(step, Extend):
             rows = sum(self.of(name).rows for name in step.targets)
             self._resize(step.targets[0], rows)

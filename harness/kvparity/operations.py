@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 
@@ -16,6 +16,7 @@ from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.caches import Chunked as ChunkedSpec
 from kvscenarios.caches import List as ListSpec
 from kvscenarios.steps import FreeStep, MakingStep
+from kvscenarios.steps.batch import ArrayArgs, Filter
 
 
 @dataclass(slots=True)
@@ -230,8 +231,12 @@ def _extend(call: Call) -> None:
 
 
 def _filter(call: Call) -> None:
-    call.face.check_rows(call.target, call.args)
-    call.face.method(call.target, "filter")(mx.array(call.args, dtype=mx.int32))
+    # A list, as mlx-lm's generation gives it since 0.31.2; before, it gave an array.
+    rows: Any = list(cast(Filter, call.op.step).rows)
+    call.face.check_rows(call.target, rows)
+    if isinstance(call.args, ArrayArgs):
+        rows = mx.array(rows, dtype=mx.int32)
+    call.face.method(call.target, "filter")(rows)
 
 
 def _prepare(call: Call) -> None:

@@ -16,6 +16,7 @@ from kvscenarios import Scenario
 from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.caches import List as ListSpec
 from kvscenarios.steps import MakingStep, Step
+from kvscenarios.steps.batch import ArrayArgs
 from kvscenarios.tensors import ShapedTensor, TokenTensor
 
 _HEAD = '''\
@@ -135,8 +136,9 @@ def _name(name: str) -> str:
     return f"caches[{root!r}]" + "".join(f"[{index}]" for index in path)
 
 
-def _indices(step: Step) -> str:
-    return f"mx.array({list(step.args)!r}, mx.int32)"
+def _indices(step: Any) -> str:
+    rows = list(step.rows)
+    return f"mx.array({rows!r}, mx.int32)" if isinstance(step.args, ArrayArgs) else repr(rows)
 
 
 def _first(names: tuple[str, ...]) -> str:

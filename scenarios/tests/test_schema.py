@@ -43,6 +43,10 @@ def test_a_corpus_file_validates(file: Path) -> None:
         "decode: [[1, 2], [3, 4]]",
         "update: {keys: 7, values: {tokens: 7, heads: 3}}",
         "make_mask: {n: '${n}', window_size: 2}",
+        "filter: [0, 2]",
+        "filter: {array: [0, 2]}",
+        "filter: '${rows}'",
+        "get_slot: -1",
     ],
 )
 def test_a_step_as_people_write_it_validates(step: str) -> None:
@@ -56,6 +60,7 @@ def test_a_step_as_people_write_it_validates(step: str) -> None:
         ("{kind: standard, colour: red}", "trim: 1"),
         ("{kind: standard}", "trimm: 1"),
         ("{kind: standard}", "trim: many"),
+        ("{kind: standard}", "filter: {list: [0]}"),
         ("{kind: standard}", "trim: 1\n        size: 2"),
     ],
 )

@@ -74,7 +74,12 @@ def merge(caches: list[Shadow]) -> bool:
     return any(not all(part.slots) for part in parts if part.kind == "arrays")
 
 
-@_for("padding-to-come-is-dropped", "filter-forgets-right-padding", "last-row-leaves")
+@_for(
+    "padding-to-come-is-dropped",
+    "filter-forgets-right-padding",
+    "last-row-leaves",
+    "no-rows-said-in-a-list",
+)
 def filter_(cache: Shadow, rows: list[int]) -> bool:
     """Filtering a batch that is announced padding, or has rows of only padding, or to no rows.
 

@@ -14,6 +14,7 @@ from kvscenarios.base import NoArguments
 from kvscenarios.caches import CacheSpec
 from kvscenarios.expect import Expect
 from kvscenarios.steps import DEFAULT_CACHE, OPERATIONS, Step
+from kvscenarios.steps.batch import ArrayArgs
 from kvscenarios.steps.masks import AttentionMaskArgs, CausalMaskArgs
 from kvscenarios.steps.one import MaskArgs
 from kvscenarios.steps.reuse import PromptKey, TrieEntry
@@ -40,6 +41,13 @@ def _nothing(_arguments: Any) -> NoArguments:
     return _NOTHING
 
 
+def _rows_of_a_batch(arguments: Any) -> Any:
+    """A list of rows, or an array of them."""
+    if isinstance(arguments, Mapping):
+        return ArrayArgs.model_construct(array=tuple(arguments["array"]))
+    return tuple(arguments)
+
+
 def _of(model: type[Any]) -> Callable[[Any], Any]:
     def build(arguments: Mapping[str, Any]) -> Any:
         return model.model_construct(**arguments)
@@ -62,7 +70,7 @@ _BUILT: dict[str, Callable[[Any], Any]] = {
     "advance": _itself,
     "extract": _itself,
     "extend": _itself,
-    "filter": tuple,
+    "filter": _rows_of_a_batch,
     "merge": tuple,
     "trim_prompt_cache": _itself,
     "can_trim_prompt_cache": _nothing,

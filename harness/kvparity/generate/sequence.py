@@ -242,7 +242,10 @@ def _batch(sequence: Sequence, intent: Intent) -> Shadow | None:
 
 
 def _filter(sequence: Sequence, intent: Intent) -> None:
-    """Keep the rows whose bit is set, the other way round where `how` says so."""
+    """Keep the rows whose bit is set, the other way round where `how` says so.
+
+    They are said in a list, and in an array for every other of the caches that may be chosen.
+    """
     cache = _batch(sequence, intent)
     if cache is None:
         return
@@ -251,7 +254,7 @@ def _filter(sequence: Sequence, intent: Intent) -> None:
     if avoided.filter_(cache, rows):
         return
     cache.filter(rows)
-    sequence.step(cache, "filter", rows)
+    sequence.step(cache, "filter", {"array": rows} if intent.which % 2 else rows)
 
 
 def _extend(sequence: Sequence, intent: Intent) -> None:

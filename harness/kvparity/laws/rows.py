@@ -118,7 +118,7 @@ class Lines:
         elif isinstance(step, Extend):
             rows += [one.copy() for one in targets[1]]
         elif isinstance(step, Filter):
-            self.known[step.targets[0]] = [rows[at] for at in step.filter]
+            self.known[step.targets[0]] = [rows[at] for at in step.rows]
         else:
             return False
         return True

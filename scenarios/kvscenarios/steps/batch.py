@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from kvscenarios.base import CacheRef, Count, Model
 from kvscenarios.steps.base import MakingStep, Nothing, Step
@@ -43,11 +43,29 @@ class Extend(Step):
         return (*super().targets[:1], self.extend)
 
 
+class ArrayArgs(Model):
+    """Indices that are given as an `mx.array`."""
+
+    array: Indices
+
+
+def _is_array(value: Any) -> str:
+    return "an array" if isinstance(value, dict | ArrayArgs) else "a list"
+
+
 class Filter(Step):
-    """Keep the rows of these indices, in their order."""
+    """Keep the rows of these indices, in their order: a list, or an array of them."""
 
     op = "filter"
-    filter: Indices
+    filter: Annotated[
+        Annotated[Indices, Tag("a list")] | Annotated[ArrayArgs, Tag("an array")],
+        Discriminator(_is_array),
+    ]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The indices, in whichever form they are given."""
+        return self.filter.array if isinstance(self.filter, ArrayArgs) else self.filter
 
 
 class PrepareArgs(Model):
