@@ -99,6 +99,8 @@ def make(face: Face, spec: CacheSpec) -> Any:
         arguments["caches"] = [make(face, child) for child in spec.caches]
     if "left_padding" in arguments:
         arguments["left_padding"] = list(arguments["left_padding"])
+    if "tokens" in arguments:
+        arguments["tokens"] = list(arguments["tokens"][0])
     return face.make(spec.kind, arguments, spec.step)
 
 

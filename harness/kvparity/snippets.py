@@ -15,6 +15,7 @@ from kvparity.layouts import Layout, Layouts
 from kvscenarios import Scenario
 from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.caches import List as ListSpec
+from kvscenarios.caches import Tokens as TokensSpec
 from kvscenarios.steps import MakingStep, Step
 from kvscenarios.steps.batch import ArrayArgs
 from kvscenarios.tensors import ShapedTensor, TokenTensor
@@ -93,6 +94,8 @@ def making(spec: CacheSpec) -> str:
         if name not in Geometry.model_fields and name != "kind"
         if (value := getattr(spec, name)) is not None or name == "chunk_size"
     }
+    if isinstance(spec, TokensSpec) and spec.tokens is not None:
+        arguments["tokens"] = spec.tokens[0]
     words = ", ".join(
         f"{name}={list(value) if isinstance(value, tuple) else value!r}"
         for name, value in arguments.items()

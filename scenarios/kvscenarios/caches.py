@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from kvscenarios.base import Count, Dimension, DType, Model
+from kvscenarios.tokens import Tokens as TokenRows
 
 
 class Geometry(Model):
@@ -108,6 +109,7 @@ class Tokens(Geometry):
     """mlx-lm's TokenBuffer: token ids in a buffer that grows by steps."""
 
     kind: Literal["tokens"]
+    tokens: Annotated[TokenRows, Field(max_length=1)] | None = None
 
 
 class Trie(Geometry):
