@@ -94,7 +94,7 @@ class Layouts:
             args = step.make_prompt_cache
             self._number(step.as_, [Layout.of(args.geometry)] * args.layers)
         elif isinstance(step, Load):
-            self._number(step.as_, self._files.get(step.load, []))
+            self._number(step.as_, self._files.get(step.file, []))
         elif isinstance(step, LruFetch):
             self._number(step.as_, self._reused)
 

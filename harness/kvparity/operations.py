@@ -17,6 +17,7 @@ from kvscenarios.caches import Chunked as ChunkedSpec
 from kvscenarios.caches import List as ListSpec
 from kvscenarios.steps import FreeStep, MakingStep
 from kvscenarios.steps.batch import ArrayArgs, Filter
+from kvscenarios.steps.prompt import Load
 
 
 @dataclass(slots=True)
@@ -261,13 +262,19 @@ def file_of(files: Path, name: str) -> Path:
 
 def _save(call: Call) -> None:
     path = file_of(call.files, call.args.file)
-    call.face.save(str(path), call.find_all(call.op.targets), dict(call.args.metadata))
+    written = "metadata" in call.args.model_fields_set
+    metadata = dict(call.args.metadata) if written else None
+    call.face.save(str(path), call.find_all(call.op.targets), metadata)
 
 
 def _load(call: Call) -> Any:
-    caches, metadata = call.face.load(str(file_of(call.files, call.args)))
-    call.keep(caches)
-    return tuple(sorted(metadata.items()))
+    """The metadata, or without it the caches' type: what is to be changed later is a list."""
+    step = cast(Load, call.op.step)
+    found = call.face.load(str(file_of(call.files, step.file)), metadata=step.with_metadata)
+    caches, metadata = found if step.with_metadata else (found, {})
+    call.keep(list(caches))
+    kind, items = type(caches).__name__, tuple(sorted(metadata.items()))
+    return items if step.with_metadata and kind == "list" else (kind, *items)
 
 
 def _dynamic_roll(call: Call) -> Any:

@@ -313,15 +313,15 @@ class Face:
         since = history.note(name) if self.name.startswith("mlx-lm") else ""
         return Unsupported(f"there is no {name} in it{since}")
 
-    def save(self, path: str, caches: list[Any], metadata: dict[str, str]) -> None:
-        """Save caches to a file."""
-        self.function("save_prompt_cache")(path, caches, metadata)
+    def save(self, path: str, caches: list[Any], metadata: dict[str, str] | None) -> None:
+        """Save caches to a file, with metadata where there is any to give."""
+        given = () if metadata is None else (metadata,)
+        self.function("save_prompt_cache")(path, caches, *given)
 
-    def load(self, path: str) -> tuple[list[Any], dict[str, str]]:
-        """Load caches from a file, and the metadata saved with them."""
+    def load(self, path: str, *, metadata: bool) -> Any:
+        """What loading a file gives: its caches, or with `metadata` a pair of them and that."""
         load = self.function("load_prompt_cache")
-        _, metadata = load(path, return_metadata=True)
-        return list(load(path)), dict(metadata)
+        return load(path, return_metadata=True) if metadata else load(path)
 
 
 def through_brackets(cache: Any, parts: Sequence[Any]) -> tuple[Any, ...]:

@@ -95,7 +95,7 @@ class Lines:
         targets = [self.known.get(name) for name in step.targets]
         followed = all(rows is not None for rows in targets)
         if isinstance(step, Load):
-            self._put(f"{step.as_}.0", self.known.get(self._files.get(step.load, "")))
+            self._put(f"{step.as_}.0", self.known.get(self._files.get(step.file, "")))
         elif isinstance(step, Save):
             self._files[step.save.file] = step.targets[0] if len(step.targets) == 1 else ""
         elif step.op in _HARMLESS:

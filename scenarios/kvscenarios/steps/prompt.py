@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from kvscenarios.base import Count, Model, Name
 from kvscenarios.caches import Geometry
@@ -54,8 +54,32 @@ class Save(Step):
     save: SaveArgs
 
 
+class LoadArgs(Model):
+    """The file's name, and whether the metadata is asked for."""
+
+    file: Name
+    metadata: bool = True
+
+
+def _is_more(value: Any) -> str:
+    return "arguments" if isinstance(value, dict | LoadArgs) else "a name"
+
+
 class Load(MakingStep, FreeStep):
     """Load what was saved: `as: back` makes `back.0`, `back.1`, ..."""
 
     op = "load"
-    load: Name
+    load: Annotated[
+        Annotated[Name, Tag("a name")] | Annotated[LoadArgs, Tag("arguments")],
+        Discriminator(_is_more),
+    ]
+
+    @property
+    def file(self) -> str:
+        """The name of the file that is loaded."""
+        return self.load.file if isinstance(self.load, LoadArgs) else self.load
+
+    @property
+    def with_metadata(self) -> bool:
+        """Whether the metadata is asked for, too."""
+        return not isinstance(self.load, LoadArgs) or self.load.metadata
