@@ -29,11 +29,14 @@ def _argument(step: Step, token: int | None) -> str:
         return _rows_text(step.append)
     if isinstance(step, SetState):
         return "[" + ", ".join(_tensor_text(spec) for spec in args) + "]"
-    if isinstance(args, Model):
-        fields = ((name, getattr(args, name)) for name in type(args).model_fields)
-        given = [(name, value) for name, value in fields if name in args.model_fields_set]
-        return " ".join(f"{name}={_field_text(name, value)}" for name, value in given)
-    return _value_text(args)
+    return _fields_text(args) if isinstance(args, Model) else _value_text(args)
+
+
+def _fields_text(args: Model) -> str:
+    """The fields that somebody wrote."""
+    fields = ((name, getattr(args, name)) for name in type(args).model_fields)
+    given = [(name, value) for name, value in fields if name in args.model_fields_set]
+    return " ".join(f"{name}={_field_text(name, value)}" for name, value in given)
 
 
 def _field_text(name: str, value: Any) -> str:
@@ -45,6 +48,8 @@ def _value_text(value: Any) -> str:
         return "[" + ", ".join(_value_text(item) for item in value) + "]"
     if isinstance(value, TokenTensor | ShapedTensor):
         return _tensor_text(value)
+    if isinstance(value, Model):
+        return "{" + _fields_text(value) + "}"
     return str(value)
 
 

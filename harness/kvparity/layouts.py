@@ -92,7 +92,9 @@ class Layouts:
             self._known[step.as_] = self.of(step.targets[0]).with_rows(1)
         elif isinstance(step, MakePromptCache):
             args = step.make_prompt_cache
-            self._number(step.as_, [Layout.of(args.geometry)] * args.layers)
+            own = args.make_cache
+            layers = [args.geometry] * args.count if own is None else own
+            self._number(step.as_, list(map(Layout.of, layers)))
         elif isinstance(step, Load):
             self._number(step.as_, self._files.get(step.file, []))
         elif isinstance(step, LruFetch):

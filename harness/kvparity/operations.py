@@ -168,8 +168,11 @@ def _new(call: Call) -> None:
 
 def _make_prompt_cache(call: Call) -> int:
     args = call.args
-    made = call.face.make_prompt_cache(args.layers, args.max_kv_size)
-    for cache in made:
+    own = args.make_cache
+    if own is not None:
+        own = [make(call.face, spec) for spec in own]
+    made = call.face.make_prompt_cache(args.count, args.max_kv_size, own)
+    for cache in made if own is None else ():
         call.face.set_step(cache, args.geometry.step)
     call.keep(list(made))
     return len(made)
@@ -270,11 +273,12 @@ def _save(call: Call) -> None:
 def _load(call: Call) -> Any:
     """The metadata, or without it the caches' type: what is to be changed later is a list."""
     step = cast(Load, call.op.step)
-    found = call.face.load(str(file_of(call.files, step.file)), metadata=step.with_metadata)
-    caches, metadata = found if step.with_metadata else (found, {})
+    asked = step.with_metadata
+    found = call.face.load(str(file_of(call.files, step.file)), metadata=asked)
+    caches, metadata = found if asked else (found, {})
     call.keep(list(caches))
-    kind, items = type(caches).__name__, tuple(sorted(metadata.items()))
-    return items if step.with_metadata and kind == "list" else (kind, *items)
+    kind, items = type(caches).__name__, tuple(sorted(dict(metadata).items()))
+    return items if asked and kind == "list" else (kind, *items)
 
 
 def _dynamic_roll(call: Call) -> Any:

@@ -50,6 +50,17 @@ class _Layers:
     layers: list[None] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _OwnCaches(_Layers):
+    """A model that brings its own caches."""
+
+    caches: list[Any] = field(default_factory=list)
+
+    def make_cache(self) -> list[Any]:
+        """The caches, a layer each."""
+        return self.caches
+
+
 class Face:
     """An implementation's caches behind one set of names.
 
@@ -142,11 +153,15 @@ class Face:
         if step is not None and hasattr(cache, "step"):
             cache.step = step
 
-    def make_prompt_cache(self, layers: int, max_kv_size: int | None) -> list[Any]:
-        """A cache a layer for a model that brings none of its own."""
+    def make_prompt_cache(
+        self, layers: int, max_kv_size: int | None, own: list[Any] | None = None
+    ) -> list[Any]:
+        """A cache a layer for a model that brings none, or its `own`."""
         make = self.function("make_prompt_cache")
         bound = {} if max_kv_size is None else {"max_kv_size": max_kv_size}
-        caches: list[Any] = make(_Layers([None] * layers), **bound)
+        every = [None] * layers
+        model = _Layers(every) if own is None else _OwnCaches(every, own)
+        caches: list[Any] = make(model, **bound)
         return caches
 
     def logical(self, cache: Any) -> tuple[Any, Any] | None:

@@ -10,6 +10,7 @@ from kvscenarios.base import Model
 from kvscenarios.caches import CacheSpec
 from kvscenarios.steps.base import Step
 from kvscenarios.steps.one import Decode, New
+from kvscenarios.steps.prompt import MakePromptCache
 from kvscenarios.tensors import ShapedTensor, TokenTensor
 
 MAX_STEPS = 4096
@@ -27,6 +28,9 @@ def over_the_limits(specs: Mapping[str, CacheSpec], steps: Sequence[Step]) -> It
     if operations > MAX_STEPS:
         yield f"{operations} operations are more than the {MAX_STEPS} that are allowed"
     made = [step.new for step in steps if isinstance(step, New)]
+    for step in steps:
+        if isinstance(step, MakePromptCache):
+            made += step.make_prompt_cache.make_cache or ()
     row = max(map(_row, [*specs.values(), *made]), default=1)
     elements = sum(_elements(step, row) for step in steps)
     if elements > MAX_ELEMENTS:

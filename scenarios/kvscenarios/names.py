@@ -37,7 +37,7 @@ class Names:
         self._specs.pop(step.as_, None)
         self._layers.pop(step.as_, None)
         if isinstance(step, MakePromptCache):
-            self._layers[step.as_] = step.make_prompt_cache.layers
+            self._layers[step.as_] = step.make_prompt_cache.count
         elif isinstance(step, _UNCOUNTED):
             self._layers[step.as_] = None
         elif isinstance(step, New):

@@ -47,6 +47,9 @@ def test_a_corpus_file_validates(file: Path) -> None:
         "filter: {array: [0, 2]}",
         "filter: '${rows}'",
         "get_slot: -1",
+        "make_prompt_cache: {make_cache: [{kind: standard}]}",
+        "load: f",
+        "load: {file: f, metadata: false}",
     ],
 )
 def test_a_step_as_people_write_it_validates(step: str) -> None:

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from kvscenarios.base import Count, Model, Name
-from kvscenarios.caches import Geometry
+from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.steps.base import FreeStep, MakingStep, Nothing, Step
+
+MAX_LAYERS = 128
 
 
 class PromptCacheArgs(Model):
-    """A model of so many layers, and the window, where the caches are to be rotating."""
+    """A model of so many layers, and the window, where the caches are to be rotating.
 
-    layers: Annotated[int, Field(strict=True, ge=0, le=128)]
+    A model that brings its own caches makes those of `make_cache`, whatever the window.
+    """
+
+    layers: Annotated[int, Field(strict=True, ge=0, le=MAX_LAYERS)] | None = None
     max_kv_size: Count | None = None
+    make_cache: Annotated[tuple[CacheSpec, ...], Field(max_length=MAX_LAYERS)] | None = None
     geometry: Geometry = Geometry()
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> PromptCacheArgs:
+        if (self.layers is None) == (self.make_cache is None):
+            raise ValueError("a model has so many `layers`, or brings its own caches: `make_cache`")
+        return self
+
+    @property
+    def count(self) -> int:
+        """The model's layers."""
+        return len(self.make_cache) if self.make_cache is not None else self.layers or 0
 
 
 class MakePromptCache(MakingStep, FreeStep):
