@@ -57,12 +57,11 @@ class Layouts:
         """The layout of a cache, or of a child of one."""
         if name in self._known:
             return self._known[name]
-        root, _, path = name.partition(".")
-        layout = self._known.get(root, Layout())
-        for index in path.split(".") if path else []:
-            if int(index) < len(layout.children):
-                layout = layout.children[int(index)]
-        return layout
+        parent, dot, index = name.rpartition(".")
+        if not dot:
+            return Layout()
+        layout = self.of(parent)
+        return layout.children[int(index)] if int(index) < len(layout.children) else layout
 
     def take(self, step: Step) -> None:
         """Follow what the step does to the layouts."""
@@ -108,7 +107,7 @@ class Layouts:
         found = []
         for name in names:
             layers = [known for key, known in self._known.items() if key.startswith(f"{name}.")]
-            found += [self.of(name)] if name in self._known else layers
+            found += [self.of(name)] if name in self._known or not layers else layers
         return found
 
     def _resize(self, name: str, rows: int) -> None:

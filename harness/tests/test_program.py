@@ -47,3 +47,27 @@ def test_tokens_in_a_row_are_said_by_their_ends() -> None:
         "set_state [0..1050, 0..1050] on a",
         "dynamic_roll tokens=[[1, 2], [3, 4]] shifts=[1, 0]",
     ]
+
+
+SAVED_CHILD = """
+family: rows
+scenarios:
+  - name: saved-child
+    cache: {kind: list, caches: [{kind: standard, heads: 3, head_dim: 2, dtype: float16}]}
+    steps:
+      - {on: cache.0, update: [0]}
+      - {on: cache.0, save: {file: child}}
+      - {load: child, as: one}
+      - {on: one.0, update: [1]}
+      - {on: cache, save: {file: whole}}
+      - {load: whole, as: all}
+      - {on: all.0.0, update: [2]}
+"""
+
+
+def test_a_child_that_was_saved_alone_or_in_its_list_is_fed_as_before() -> None:
+    inputs = Program(load_text(SAVED_CHILD)[0]).inputs()
+    fed = [inputs[at][0] for at in (0, 3, 6)]
+    assert {(keys.shape[1], keys.shape[3], str(keys.dtype)) for keys in fed} == {
+        (3, 2, "mlx.core.float16")
+    }
