@@ -10,8 +10,10 @@ import pytest
 from kvparity import ledger
 from kvparity.generate import avoided, intents, profiles, strategies
 from kvscenarios import Scenario
+from kvscenarios.caches import CacheSpec
 from kvscenarios.loader import load_text
 from kvscenarios.model import problems_across
+from kvscenarios.steps.reuse import LruInsert, TrieAdd
 from kvscenarios.writer import as_yaml
 
 
@@ -81,6 +83,57 @@ def test_every_operation_of_a_kind_is_drawn_within_100_scenarios(kind: str) -> N
     examples = 100 if kind in RARE else 30
     found = {step.op for made in drawn(kind, examples=examples) for step in made.steps}
     assert OPERATIONS[kind] - found == set()
+
+
+PAINTED = [kind for kind in intents.KINDS if kind not in {"tokens", "trie", "masks", "prompt"}]
+
+
+def declared(kind: str) -> list[CacheSpec]:
+    """All caches that scenarios of a kind start with, children for their lists."""
+    specs = [spec for start in intents.starts(kind) for spec in start.values()]
+    parts = [part for spec in specs for part in getattr(spec, "caches", (spec,))]
+    return [part for part in parts if part.kind != "lru"]
+
+
+@pytest.mark.parametrize("kind", PAINTED)
+def test_caches_have_every_type_many_heads_and_values_wider_and_narrower_than_keys(
+    kind: str,
+) -> None:
+    found = declared(kind)
+    types = {"float32", "float16"} | ({"bfloat16"} if kind != "quantized" else set())
+    assert {spec.dtype for spec in found} >= types
+    assert {spec.heads for spec in found} >= {2, 3, 5}
+    wider = {
+        (spec.value_head_dim > spec.head_dim) - (spec.value_head_dim < spec.head_dim)
+        for spec in found
+    }
+    assert wider >= ({0, 1} if kind == "quantized" else {-1, 0, 1})
+
+
+@pytest.mark.parametrize("kind", PAINTED)
+def test_there_are_few_enough_starts_for_each_to_be_met(kind: str) -> None:
+    assert len(intents.starts(kind)) <= 60
+
+
+@pytest.mark.parametrize("kind", ["batch", "batch_rotating"])
+def test_batches_have_one_row_to_five(kind: str) -> None:
+    assert {spec.batch for spec in declared(kind) if spec.kind == kind} == {1, 2, 3, 4, 5}
+
+
+def test_the_plainest_start_comes_first() -> None:
+    # A failure shrinks towards it.
+    for kind in PAINTED:
+        for spec in next(iter(intents.starts(kind))).values():
+            assert not {"dtype", "heads", "head_dim", "value_head_dim"} & spec.model_fields_set
+
+
+def test_an_lru_is_given_caches_for_two_models_and_a_trie_words_that_count_as_false() -> None:
+    lrus = [step for made in drawn("lru", examples=100) for step in made.steps]
+    tries = [step for made in drawn("trie", examples=30) for step in made.steps]
+    given = [step.lru_insert for step in lrus if isinstance(step, LruInsert)]
+    stored = [step.trie_add for step in tries if isinstance(step, TrieAdd)]
+    assert {one.model for one in given} == {one.model for one in stored} == {"m", "other"}
+    assert "" in {one.value for one in stored}
 
 
 GROWING = [kind for kind in intents.KINDS if kind not in {"trie", "arrays", "lru", "masks"}]

@@ -46,7 +46,7 @@ def _make_prompt_cache(sequence: Sequence, intent: Intent) -> None:
     sequence.steps.append(building.step("make_prompt_cache", arguments, made=name))
     kind = "standard" if intent.how is None else "rotating"
     for at in range(intent.n):
-        layer = Shadow(f"{name}.{at}", kind, max_size=intent.how, lanes=(4, 3))
+        layer = Shadow(f"{name}.{at}", kind, max_size=intent.how)
         # mlx-lm pins four tokens of the rings that it makes by itself.
         layer.keep = 4 if intent.how is not None else 0
         sequence.live.append(layer)
@@ -81,7 +81,8 @@ def _can_trim_prompt_cache(sequence: Sequence, intent: Intent) -> None:
 def _prefill_all(sequence: Sequence, intent: Intent) -> None:
     """Every layer is given as many tokens, as a model does."""
     for cache in list(sequence.live):
-        if cache.kind in HOLDING and not cache.pending and not avoided.update(cache, intent.n):
+        fits = cache.kind in HOLDING and not cache.pending and not avoided.update(cache, intent.n)
+        if fits and sequence.tells_apart(intent.n):
             cache.update(intent.n)
             sequence.step(cache, "update", sequence.tokens(intent.n))
 

@@ -29,7 +29,7 @@ def _unlike_values(_cache: Shadow, n: int) -> tuple[str, Any] | None:
 
 
 def _other_heads(cache: Shadow, n: int) -> tuple[str, Any] | None:
-    heads = {"tokens": [0] * (n + 1), "heads": 3}
+    heads = {"tokens": [0] * (n + 1), "heads": cache.form.heads + 1}
     return ("update", {"keys": heads, "values": heads}) if cache.touched else None
 
 
@@ -39,7 +39,7 @@ def _other_rows(cache: Shadow, n: int) -> tuple[str, Any] | None:
 
 
 def _other_lanes(cache: Shadow, n: int) -> tuple[str, Any] | None:
-    keys = {"tokens": [0] * (n + 1), "head_dim": 5}
+    keys = {"tokens": [0] * (n + 1), "head_dim": cache.form.head_dim + 1}
     return ("update", {"keys": keys, "values": [0] * (n + 1)}) if cache.touched else None
 
 

@@ -17,10 +17,30 @@ from kvparity.generate.sequence import Intent
 from kvscenarios.caches import CacheSpec
 
 Specs = Mapping[str, CacheSpec]
+_Told = dict[str, object]
+"""A cache, or a part of what there is to say of one, as a scenario says it."""
 _SPEC: TypeAdapter[CacheSpec] = TypeAdapter(CacheSpec)
 
 _STEPS = (4, 1, 3, 8)
-_DTYPES = ("float32", "float16", "bfloat16")
+_FORMS: tuple[_Told, ...] = (
+    {},
+    {"dtype": "float16"},
+    {"heads": 3, "head_dim": 2, "value_head_dim": 5},
+    {"dtype": "bfloat16", "heads": 1, "value_head_dim": 5},
+    {"dtype": "float16", "heads": 5, "head_dim": 1, "value_head_dim": 1},
+)
+"""What a row's tokens look like, the plainest first.
+
+Instead of every form with every size, which would make of the starts too many to be met, each size
+gets the next form.
+"""
+_OF_ROWS: tuple[_Told, ...] = (
+    *_FORMS,
+    {"batch": 2, "heads": 1, "head_dim": 2},
+    {"batch": 4, "heads": 1},
+)
+"""The same, and forms of several rows, for a cache that is not made of rows."""
+_PADDINGS = ([0, 0], [1, 0], [0, 3], [2, 0, 1], [2], [0, 1, 0, 2], [1, 0, 0, 3, 0])
 
 
 def _specs(*caches: Mapping[str, object]) -> dict[str, CacheSpec]:
@@ -37,9 +57,9 @@ def starts(kind: str) -> tuple[dict[str, CacheSpec], ...]:
 
 
 def _flat(kind: str) -> Iterator[dict[str, CacheSpec]]:
-    for step, dtype in product(_STEPS, _DTYPES):
-        yield _specs({"kind": kind, "step": step, "dtype": dtype})
-        yield _specs({"kind": kind, "step": step, "batch": 2, "heads": 1, "head_dim": 2})
+    for step, form in product(_STEPS, _OF_ROWS):
+        flat: _Told = {"kind": kind, "step": step}
+        yield _specs(flat | form)
     yield _specs({"kind": kind})
 
 
@@ -50,62 +70,91 @@ def _standard() -> Iterator[dict[str, CacheSpec]]:
 
 
 def _rotating() -> Iterator[dict[str, CacheSpec]]:
+    forms = cycle(_OF_ROWS)
     for max_size, keep, step in product((4, 1, 2, 3, 5, 8), (0, 1, 3), (4, 1, 3)):
         if keep < max_size:
-            ring = {"kind": "rotating", "max_size": max_size, "step": step}
-            yield _specs(ring | ({"keep": keep} if keep else {}))
+            ring: _Told = {"kind": "rotating", "max_size": max_size, "step": step}
+            yield _specs(ring | ({"keep": keep} if keep else {}) | next(forms))
 
 
 def _chunked() -> Iterator[dict[str, CacheSpec]]:
-    for chunk, step in product((4, 1, 3, 8, None), (4, 1, 3)):
-        size = {} if chunk is None else {"chunk_size": chunk}
-        yield _specs({"kind": "chunked", "step": step} | size)
+    sizes = product((4, 1, 3, 8, None), (4, 1, 3))
+    for (chunk, step), form in zip(sizes, cycle(_OF_ROWS), strict=False):
+        chunked: _Told = {"kind": "chunked", "step": step}
+        yield _specs(chunked | ({} if chunk is None else {"chunk_size": chunk}) | form)
 
 
 def _quantized() -> Iterator[dict[str, CacheSpec]]:
+    forms = cycle(range(5))
     for step, bits, group in product((4, 1, 3), (8, 4, 2), (64, 32)):
-        yield _specs({"kind": "quantized", "step": step, "bits": bits, "group_size": group})
+        small: _Told = {"heads": 1, "head_dim": group, "value_head_dim": group}
+        more: _Told = {"heads": 5, "head_dim": group, "value_head_dim": 64}
+        form: tuple[_Told, ...] = (
+            {},
+            small | {"dtype": "float16"},
+            {"heads": 3},
+            small | {"batch": 2},
+            more,
+        )
+        quantized: _Told = {"kind": "quantized", "step": step, "bits": bits, "group_size": group}
+        yield _specs(quantized | form[next(forms)])
 
 
 def _batch() -> Iterator[dict[str, CacheSpec]]:
-    for step, padding in product(_STEPS, ([0, 0], [1, 0], [0, 3], [2, 0, 1])):
-        yield _specs({"kind": "batch", "left_padding": padding, "step": step})
-        rows = [{"kind": "standard", "step": step}] * 3
-        yield _specs({"kind": "batch", "left_padding": padding, "step": step}, *rows)
+    forms, paddings = cycle(_FORMS), cycle(_PADDINGS)
+    for step in _STEPS * 2:
+        form, padding = next(forms), next(paddings)
+        batch: _Told = {"kind": "batch", "left_padding": padding, "step": step} | form
+        rows: list[_Told] = [{"kind": "standard", "step": step} | form] * 3
+        yield _specs(batch)
+        yield _specs(batch | {"left_padding": next(paddings)}, *rows)
         yield _specs(*rows)
+    yield _specs(*_of_two_types({"kind": "standard", "step": 4}))
+
+
+def _of_two_types(row: _Told) -> list[_Told]:
+    return [row, row | {"dtype": "float16"}, row]
 
 
 def _batch_rotating() -> Iterator[dict[str, CacheSpec]]:
-    paddings = ([0, 0], [1, 0], [0, 3], [2, 0, 1])
-    for max_size, step, padding in product((4, 1, 3, 8), (4, 1, 3), paddings):
-        batch = {"kind": "batch_rotating", "max_size": max_size, "left_padding": padding}
-        rows = [{"kind": "rotating", "max_size": max_size, "step": step}] * 3
-        yield _specs(batch | {"step": step})
-        yield _specs(batch | {"step": step}, *rows)
+    forms, paddings = cycle(_FORMS), cycle(_PADDINGS)
+    for max_size, step in product((4, 1, 3, 8), (4, 1, 3)):
+        form = next(forms)
+        ring: _Told = {"max_size": max_size, "step": step} | form
+        batch: _Told = {"kind": "batch_rotating"} | ring
+        rows: list[_Told] = [{"kind": "rotating"} | ring] * 3
+        yield _specs(batch | {"left_padding": next(paddings)})
+        yield _specs(batch | {"left_padding": next(paddings)}, *rows)
+        yield _specs(batch | {"left_padding": next(paddings)} | next(forms))
         yield _specs(*rows)
+    yield _specs(*_of_two_types({"kind": "rotating", "max_size": 4, "step": 3}))
 
 
 def _arrays() -> Iterator[dict[str, CacheSpec]]:
+    forms = cycle(_FORMS)
     for size in (1, 2):
-        row = {"kind": "arrays", "size": size}
+        row: _Told = {"kind": "arrays", "size": size} | next(forms)
         yield _specs(row, row, row, row)
-    for size, batch in product((2, 1, 3), (1, 2)):
-        slots = {"kind": "arrays", "size": size, "batch": batch}
+    for size, batch in product((2, 1, 3), (1, 2, 4)):
+        slots: _Told = {"kind": "arrays", "size": size, "batch": batch} | next(forms)
         yield _specs(slots)
         yield _specs(slots, slots, slots)
-        yield _specs(slots | {"left_padding": [0, 2][:batch]})
+        yield _specs(slots | {"left_padding": [0, 2, 1, 0][:batch]})
+    yield _specs(*_of_two_types({"kind": "arrays", "size": 1}))
 
 
 def _list() -> Iterator[dict[str, CacheSpec]]:
-    parts: tuple[dict[str, object], ...] = (
+    parts: tuple[_Told, ...] = (
         {"kind": "standard", "step": 4},
         {"kind": "rotating", "max_size": 4, "step": 3},
         {"kind": "arrays", "size": 1},
     )
-    for first, second in product(parts[:2], parts):
-        pair = {"kind": "list", "caches": [first, second]}
-        yield _specs(pair)
-        yield _specs(pair, pair, pair)
+    row, ring, slots = parts
+    several = ([row, ring, slots], [row, row, row], [ring, row, ring])
+    for children, form in zip([*product(parts[:2], parts), *several], cycle(_FORMS), strict=False):
+        one = {"kind": "list", "caches": [child | form for child in children]}
+        yield _specs(one)
+        yield _specs(one, one, one)
 
 
 def _tokens() -> Iterator[dict[str, CacheSpec]]:
@@ -118,13 +167,20 @@ def _trie() -> Iterator[dict[str, CacheSpec]]:
 
 
 def _lru() -> Iterator[dict[str, CacheSpec]]:
-    row = {"kind": "standard", "step": 4}
-    ring = {"kind": "rotating", "max_size": 4, "step": 3}
-    pair = {"kind": "list", "caches": [row, ring]}
-    for limits in ({"max_size": 2}, {"max_size": 4}, {}, {"max_size": 4, "max_bytes": 1000}):
-        lru = {"kind": "lru"} | limits
-        for rows in ([row], [row, row], [ring, ring], [row, ring], [pair]):
-            yield _specs(lru, *rows)
+    limits: tuple[_Told, ...] = (
+        {"max_size": 2},
+        {"max_size": 4},
+        {},
+        {"max_size": 4, "max_bytes": 1000},
+    )
+    for at, limit in enumerate(limits):
+        for kept in range(5):
+            form = _FORMS[(at + kept) % len(_FORMS)]
+            row: _Told = {"kind": "standard", "step": 4} | form
+            ring: _Told = {"kind": "rotating", "max_size": 4, "step": 3} | form
+            pair: _Told = {"kind": "list", "caches": [row, ring]}
+            rows = ([row], [row, row], [ring, ring], [row, ring], [pair])[kept]
+            yield _specs({"kind": "lru"} | limit, *rows)
 
 
 def _masks() -> Iterator[dict[str, CacheSpec]]:
@@ -289,13 +345,13 @@ def _rows(sizes: list[int], which: range) -> Iterator[Intent]:
     for at in which:
         for rows in (1, 2, 3):
             yield Intent("merge", rows, at)
-        for row in range(4):
+        for row in range(5):
             yield Intent("extract", row, at)
-        for mask in (1, 2, 3, 5, 6, 7, 13):
+        for mask in (1, 2, 3, 5, 6, 7, 13, 30):
             yield Intent("filter", mask, at, mask == 3)
         for other in range(3):
             yield Intent("extend", other, at)
-        for code in (0b000001, 0b000110, 0b110010, 0b0111):
+        for code in (0b000001, 0b000110, 0b110010, 0b0111, 0b1000111001):
             yield Intent("prepare_left", code, at)
             for n in sizes:
                 yield Intent("prepare_right", code, at, n)
@@ -333,9 +389,10 @@ def _tries() -> Iterator[Intent]:
 def _lrus() -> Iterator[Intent]:
     prompts = range(len(reuse.PROMPTS))
     for kind, n in product(range(len(reuse.TYPES)), prompts):
-        yield Intent("lru_request", n, 0, (0, 1, kind))
+        yield Intent("lru_request", n, 0, (0, 1, kind, _model(n + kind)))
         for first in range(3):
-            yield Intent("lru_insert", n, 0, (first, 1 + (n + kind) % 2, kind))
+            given = (first, 1 + (n + kind) % 2, kind, _model(n + kind + first))
+            yield Intent("lru_insert", n, 0, given)
     for how, n in product((None, "other"), prompts):
         yield Intent("lru_fetch", n, 0, how)
     for n in (1, 0, 2, 3):
@@ -343,6 +400,11 @@ def _lrus() -> Iterator[Intent]:
     for n in (500, 100, 0):
         yield Intent("lru_trim_to", n, 0, "n_bytes")
     yield Intent("lru_stats")
+
+
+def _model(n: int) -> str | None:
+    """Another model every third time."""
+    return "other" if n % 3 == 2 else None
 
 
 def _functions(sizes: list[int]) -> Iterator[Intent]:

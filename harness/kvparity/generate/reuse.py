@@ -14,7 +14,7 @@ from typing import Any
 from kvimpl import CacheError
 from kvparity.generate import avoided, building
 from kvparity.generate.sequence import Intent, Sequence
-from kvparity.generate.shadow import HOLDING, Shadow
+from kvparity.generate.shadow import HOLDING, Form, Shadow
 
 MODELS = ("m", "other")
 TYPES = (None, "user", "system", "assistant")
@@ -31,7 +31,8 @@ PROMPTS: tuple[tuple[int, ...], ...] = (
     (),
 )
 """Prompts that share beginnings, that are beginnings of others, and some that share nothing."""
-_WORDS = "abcdefgh"
+_WORDS = ("a", "b", "", "c", "d")
+"""Words to store; one of them counts as false."""
 
 
 @dataclass
@@ -68,9 +69,13 @@ def _append(sequence: Sequence, intent: Intent) -> None:
 
 
 def _key(intent: Intent) -> dict[str, Any]:
-    """The prompt that an intent is about, and of another model where `how` says so."""
+    """The prompt that an intent is about, and of another model where `how` says so.
+
+    What gives caches to an LRU says it last, behind which caches and of what type.
+    """
     prompt = PROMPTS[intent.n % len(PROMPTS)]
-    return {"tokens": prompt, **({"model": MODELS[1]} if intent.how == "other" else {})}
+    model = intent.how[-1] if isinstance(intent.how, tuple) else intent.how
+    return {"tokens": prompt, **({"model": MODELS[1]} if model == "other" else {})}
 
 
 def _asked(key: dict[str, Any]) -> tuple[str, list[int]]:
@@ -111,7 +116,7 @@ def _insert(sequence: Sequence, intent: Intent) -> None:
     found = [cache for cache in sequence.live if _keepable(cache)]
     if not found:
         return
-    first, count, kind = intent.how
+    first, count, kind, _model = intent.how
     caches = [found[(first + at) % len(found)] for at in range(min(count, len(found)))]
     _given(sequence, lru, key, caches, TYPES[kind])
 
@@ -130,6 +135,7 @@ def _given(
 ) -> None:
     told = {} if cache_type is None else {"cache_type": cache_type}
     lru.kept.insert_cache(*_asked(key), [Kept(cache) for cache in caches], **told)
+    lru.given = [_fed(cache) for cache in caches]
     names = [cache.name for cache in caches]
     sequence.step(lru, "lru_insert", {**key, "caches": names, **told})
 
@@ -140,10 +146,19 @@ def _fetch(sequence: Sequence, intent: Intent) -> None:
         _fetched(sequence, lru, _key(intent))
 
 
+def _fed(cache: Shadow) -> list[tuple[int, Form]]:
+    """What is fed to a cache: how many rows of what form to each of its parts."""
+    return [(part.rows, part.form) for part in cache.leaves]
+
+
 def _fetched(
     sequence: Sequence, lru: Shadow, key: dict[str, Any]
 ) -> tuple[list[Shadow], int] | None:
-    """Ask the LRU; the caches found, and how many tokens of the prompt are left to do."""
+    """Ask the LRU; the caches found, and how many tokens of the prompt are left to do.
+
+    Who plays the scenario takes them to be as those that were given last. Where they are not, as
+    where rows have come to one since, they are left alone.
+    """
     name = sequence.fresh()
     if name is None:
         return None
@@ -152,6 +167,8 @@ def _fetched(
     back = [kept.shadow.named(f"{name}.{at}") for at, kept in enumerate(found or [])]
     if lru.bounded:
         return None  # what its bytes have driven out, no shadow knows
+    if back and [_fed(cache) for cache in back] != lru.given:
+        return None
     sequence.live += back
     return back, len(rest)
 
@@ -169,12 +186,15 @@ def _request(sequence: Sequence, intent: Intent) -> None:
         name = sequence.fresh()
         if name is None:
             return
-        caches = [Shadow(name, "standard", lanes=(4, 3))]
+        form = next(p.form for one in sequence.live for p in one.leaves if p.kind in HOLDING)
+        caches = [Shadow(name, "standard", form=form)]
         sequence.live += caches
-        sequence.steps.append(building.step("new", {"kind": "standard", "step": 4}, made=name))
+        spec = {"kind": "standard", "step": 4, **form.told}
+        sequence.steps.append(building.step("new", spec, made=name))
     for cache in caches:
         for part in cache.leaves:
-            if left and part.kind in HOLDING and not avoided.update(part, left):
+            fits = left and part.kind in HOLDING and not avoided.update(part, left)
+            if fits and sequence.tells_apart(left):
                 part.update(left)
                 sequence.step(part, "update", sequence.tokens(left))
     _given(sequence, lru, key, caches, TYPES[intent.how[2]])

@@ -26,7 +26,9 @@ MAX_CACHES = 6
 _FOR_ROWS = 2
 """Of these, as many are kept for what is merged or taken out of a batch."""
 MAX_HELD = 600
-"""Tokens in one cache: 16-bit types tell no more apart."""
+"""Tokens in one scenario; fewer where there are 16-bit types, which tell fewer apart."""
+_NUMBERS = 30_000
+"""As many numbers as a 16-bit type has for the lanes of all tokens together."""
 
 
 class Intent(NamedTuple):
@@ -47,6 +49,7 @@ class Sequence:
         self.token = 0
         self.names = 0
         self.room = min(MAX_CACHES, len(self.live) + 3)
+        self._most = _most(self.live)
 
     def step(self, cache: Shadow, op: str, arguments: Any, made: str | None = None) -> None:
         """A step on a cache; `made` is the name of what it makes."""
@@ -67,15 +70,38 @@ class Sequence:
         self.names += 1
         return f"made{self.names}"
 
+    def tells_apart(self, n: int) -> bool:
+        """Whether n more tokens can be told apart from all before."""
+        return self.token + n <= self._most
+
     def tokens(self, n: int) -> list[int]:
         """The next n tokens; no two of a scenario are the same."""
         self.token += n
         return list(range(self.token - n, self.token))
 
 
+def _most(caches: list[Shadow]) -> int:
+    """As many tokens as the caches' types tell apart, with as many rows as there may come to be.
+
+    A hostile step has a row, a head or a lane more.
+    """
+    leaves = [part for cache in caches for part in cache.leaves]
+    if all(part.form.dtype == "float32" for part in leaves):
+        return MAX_HELD
+    rows = max(MAX_CACHES if _grows(part) else part.rows for part in leaves)
+    heads = max(part.form.heads for part in leaves)
+    lanes = max(max(part.form.shape[1:]) for part in leaves)
+    return min(MAX_HELD, _NUMBERS // ((rows + 1) * (heads + 1) * (lanes + 1)))
+
+
+def _grows(cache: Shadow) -> bool:
+    """Whether more rows may come to it, or it to other rows."""
+    return cache.kind in {*BATCHES, "standard", "rotating", "arrays"}
+
+
 def _update(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, HOLDING)
-    if cache is None or avoided.update(cache, intent.n) or sequence.token + intent.n > MAX_HELD:
+    if cache is None or avoided.update(cache, intent.n) or not sequence.tells_apart(intent.n):
         return
     if cache.announced is not None and (cache.written or intent.n <= max(cache.announced)):
         return
@@ -87,7 +113,7 @@ def _update(sequence: Sequence, intent: Intent) -> None:
 
 def _decode(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, HOLDING, lambda part: not part.pending)
-    if cache is None or avoided.update(cache, 1) or sequence.token + intent.n > MAX_HELD:
+    if cache is None or avoided.update(cache, 1) or not sequence.tells_apart(intent.n):
         return
     for _ in range(intent.n):
         cache.update(1)
@@ -178,7 +204,7 @@ def _materialize(sequence: Sequence, intent: Intent) -> None:
 def _to_quantized(sequence: Sequence, intent: Intent) -> None:
     group, bits = intent.how
     cache = sequence.pick(
-        intent.which, {"standard"}, lambda part: not any(lane % group for lane in part.lanes)
+        intent.which, {"standard"}, lambda part: not any(n % group for n in part.form.shape[1:])
     )
     name = sequence.fresh()
     if cache is not None and name is not None:
@@ -210,7 +236,7 @@ def _is_row(cache: Shadow) -> bool:
 
 def _joins(first: Shadow, other: Shadow) -> bool:
     alike = first.kind == other.kind and first.max_size == other.max_size
-    return alike and first.lanes == other.lanes and _same(first, other)
+    return alike and first.form.shape == other.form.shape and _same(first, other)
 
 
 def _same(first: Shadow, other: Shadow) -> bool:
@@ -265,7 +291,8 @@ def _extend(sequence: Sequence, intent: Intent) -> None:
         part
         for part in sequence.live
         if part is not cache
-        and (part.kind, part.max_size, part.lanes) == (cache.kind, cache.max_size, cache.lanes)
+        and (part.kind, part.max_size) == (cache.kind, cache.max_size)
+        and part.form.shape == cache.form.shape
         and _is_batch(part)
         and _same(cache, part)
         and not part.pending
@@ -332,7 +359,7 @@ def _finalize(sequence: Sequence, intent: Intent) -> None:
 
 def _set_slot(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, {"arrays"}, lambda part: bool(part.slots))
-    if cache is None:
+    if cache is None or not sequence.tells_apart(2):
         return
     index = intent.n % len(cache.slots)
     if intent.how == "empty":

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvimpl import LRUPromptCache, PromptTrie
-from kvscenarios.caches import Arrays, Batch, BatchRotating, CacheSpec, Chunked, Lru, Rotating, Trie
+from kvscenarios.caches import (
+    Arrays,
+    Batch,
+    BatchRotating,
+    CacheSpec,
+    Chunked,
+    Geometry,
+    Lru,
+    Rotating,
+    Trie,
+)
 from kvscenarios.caches import List as ListSpec
 
 BATCHES = {"batch", "batch_rotating"}
@@ -20,6 +30,34 @@ RINGS = {"rotating", "batch_rotating"}
 SINGLE = {"standard", "concatenate", "rotating", "chunked", "quantized"}
 HOLDING = SINGLE | BATCHES
 """The kinds that hold keys and values."""
+
+
+class Form(NamedTuple):
+    """What a token looks like in one row of a cache: heads, lanes of keys and of values, type."""
+
+    heads: int = Geometry().heads
+    head_dim: int = Geometry().head_dim
+    value_head_dim: int = Geometry().value_head_dim
+    dtype: str = Geometry().dtype
+
+    @classmethod
+    def of(cls, spec: Geometry) -> Form:
+        """The form of what a declared cache is given."""
+        return cls(spec.heads, spec.head_dim, spec.value_head_dim, spec.dtype)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a scenario says of it: no more than is not so anyway."""
+        pairs = zip(self._fields, self, _PLAIN, strict=True)
+        return {name: value for name, value, plain in pairs if value != plain}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """What rows must share to be in one batch: all but the type."""
+        return self.heads, self.head_dim, self.value_head_dim
+
+
+_PLAIN = Form()
 
 
 @dataclass
@@ -30,8 +68,8 @@ class Shadow:
     `touched` says that there are buffers, `ring` that a full ring was decoded into, `announced`
     that a prefill of unequal rows was prepared, `written` that it has come. `vague` says that slots
     nobody wrote to were joined, so that nobody can tell how many rows there are, `timed` that
-    lengths of rows were said. `kept` is what a trie or an LRU holds; `bounded` that an LRU counts
-    bytes, which nobody counts here.
+    lengths of rows were said. `kept` is what a trie or an LRU holds; `given` what is fed to those
+    that an LRU was given last; `bounded` that an LRU counts bytes, which nobody counts here.
     """
 
     name: str
@@ -50,16 +88,17 @@ class Shadow:
     chunk: int | None = None
     slots: list[bool] = field(default_factory=list)
     children: list[Shadow] = field(default_factory=list)
-    lanes: tuple[int, int] = (0, 0)
+    form: Form = _PLAIN
     vague: bool = False
     timed: bool = False
     kept: Any = None
+    given: list[list[tuple[int, Form]]] = field(default_factory=list)
     bounded: bool = False
 
     @classmethod
     def of(cls, name: str, spec: CacheSpec) -> Shadow:
         """A cache as a scenario declares it."""
-        new = cls(name, spec.kind, spec.batch, lanes=(spec.head_dim, spec.value_head_dim))
+        new = cls(name, spec.kind, spec.batch, form=Form.of(spec))
         if isinstance(spec, Rotating | BatchRotating | Lru):
             new.max_size = spec.max_size
         if isinstance(spec, Rotating):
@@ -159,11 +198,12 @@ def merged(name: str, parts: Sequence[Shadow]) -> Shadow:
         children = [merged(f"{name}.{i}", column) for i, column in enumerate(columns)]
         return Shadow(name, "list", len(parts), children=children)
     if first.kind == "arrays":
-        return Shadow(name, "arrays", len(parts), slots=list(first.slots), touched=True)
+        slots = list(first.slots)
+        return Shadow(name, "arrays", len(parts), slots=slots, touched=True, form=first.form)
     sizes = [min(part.held, part.max_size or part.held) for part in parts]
     longest = max(sizes)
     new = Shadow(name, "batch" if first.kind == "standard" else "batch_rotating", len(parts))
-    new.max_size, new.lanes = first.max_size, first.lanes
+    new.max_size, new.form = first.max_size, first.form
     new.held, new.touched = longest, longest > 0
     new.padding = [longest - size for size in sizes]
     return new
@@ -175,10 +215,10 @@ def extracted(name: str, batch: Shadow, row: int) -> Shadow:
         parts = enumerate(batch.children)
         return Shadow(name, "list", children=[extracted(f"{name}.{i}", c, row) for i, c in parts])
     if batch.kind == "arrays":
-        return Shadow(name, "arrays", slots=list(batch.slots), touched=True)
+        return Shadow(name, "arrays", slots=list(batch.slots), touched=True, form=batch.form)
     kind = "standard" if batch.kind == "batch" else "rotating"
     held = max(0, batch.held - batch.padding[row])
-    return Shadow(name, kind, held=held, max_size=batch.max_size, touched=True, lanes=batch.lanes)
+    return Shadow(name, kind, held=held, max_size=batch.max_size, touched=True, form=batch.form)
 
 
 def extended(batch: Shadow, other: Shadow) -> None:
