@@ -1,7 +1,8 @@
 """The law of rows: a row of a batch holds what it would hold alone.
 
 Every cache's rows are followed through the scenario, each with the steps that it would have taken
-by itself. What cannot be followed (restored metadata, a trim of a ring) is left alone.
+by itself. What cannot be followed (restored metadata, a trim of a ring, rows of unlike types) is
+left alone.
 """
 
 from __future__ import annotations
@@ -112,10 +113,11 @@ class Lines:
         if isinstance(step, Copy):
             self._put(step.as_, rows)
         elif isinstance(step, Merge):
-            self._put(step.as_, [one for member in targets for one in member])
+            members = [one for member in targets for one in member]
+            self._put(step.as_, members if _of_one_type(members) else None)
         elif isinstance(step, Extract):
             self._put(step.as_, rows[step.extract : step.extract + 1])
-        elif isinstance(step, Extend):
+        elif isinstance(step, Extend) and _of_one_type([*rows, *targets[1]]):
             rows += [one.copy() for one in targets[1]]
         elif isinstance(step, Filter):
             self.known[step.targets[0]] = [rows[at] for at in step.rows]
@@ -127,6 +129,11 @@ class Lines:
         self.known.pop(name, None)
         if rows:
             self.known[name] = [one.copy() for one in rows]
+
+
+def _of_one_type(rows: Sequence[Row]) -> bool:
+    """Whether a batch of these rows has the type of each: others are cast, and alone are not."""
+    return len({one.spec.dtype for one in rows}) <= 1
 
 
 def _declared(spec: CacheSpec) -> Any:
