@@ -152,6 +152,19 @@ SCENARIOS = {
         "[{on: a, update: 0..3}, {on: b, update: [4, 5]}, {merge: [a, b], as: rows}, "
         "{on: rows, decode: [[6], [7]]}, {on: a, decode: [8]}]",
     ),
+    # Their batch casts them, and alone they are not cast.
+    "rows of unlike types": (
+        "{a: {kind: standard}, b: {kind: standard, dtype: float16}, c: {kind: standard}}",
+        "[{on: a, update: 0..3}, {on: b, update: [4, 5]}, {on: c, update: [6]}, "
+        "{merge: [a, b], as: rows}, {on: rows, decode: [7]}, {merge: [b], as: more}, "
+        "{merge: [c], as: joining}, {on: more, extend: joining}, {on: more, decode: [8]}]",
+    ),
+    # What is turned into the padding is a token or a spare row: a loaded batch has others.
+    "padding that is turned": (
+        "{kind: batch, left_padding: [0, 0], step: 4}",
+        "[{decode: [0]}, {prepare: {lengths: [3, 4], right_padding: [1, 0]}}, {update: 1..4}, "
+        "{finalize: }, {decode: [5]}]",
+    ),
 }
 
 

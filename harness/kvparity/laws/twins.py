@@ -118,7 +118,9 @@ def _differences(
         before, after = plain[1].entries[mine], other[1].entries[theirs]
         at = step + twin.shift
         if step > twin.first or twin.whole:
-            yield from look.returned(before, after, at, _kind(plain[1], mine, plain[0].ops[mine]))
+            op = plain[0].ops[mine]
+            padding = _padding(before.held.get(op.targets[0])) if op.targets else ()
+            yield from look.returned(before, after, at, _kind(plain[1], mine, op), padding)
         for name, held in before.held.items():
             if twin.fields and name not in twin.renamed:
                 continue
@@ -175,14 +177,16 @@ class _Look:
         # What is quantized cannot be read back, and other numbers come out as other words.
         self._untold = set() if plain == other else {"quantized"}
 
-    def returned(self, before: Entry, after: Entry, step: int, kind: str) -> Iterator[Broken]:
+    def returned(
+        self, before: Entry, after: Entry, step: int, kind: str, padding: Sequence[int]
+    ) -> Iterator[Broken]:
         if (before.raised is None) != (after.raised is None):
             raised = after.raised or before.raised
             which = "only the other way" if after.raised else "only the plain way"
             said = f"{raised.name}: {raised.message}" if raised else ""
             yield Broken(kind, "raised", step, f"{which} raised {said}")
         elif kind not in {*RINGS, *self._untold} and not self._alike(
-            before.returned, after.returned
+            before.returned, after.returned, padding=padding
         ):
             yield Broken(kind, "returned", step, "what is returned differs")
 
@@ -202,7 +206,7 @@ class _Look:
             if mine.kind in RINGS and field_ in {"keys", "values"}:
                 fine = self._ring(mine, value, other, field_)
             else:
-                fine = self._alike(value, other, field_)
+                fine = self._alike(value, other, field_, _padding(mine))
             if not fine:
                 text = (
                     f"{name}: {field_}{who}: {self._shown(value, 0, field_)} the plain way, "
@@ -211,17 +215,23 @@ class _Look:
                 yield Broken(mine.kind, field_, step, text)
                 return
 
-    def _alike(self, value: Any, other: Any, field_: str = "keys") -> bool:
+    def _alike(
+        self, value: Any, other: Any, field_: str = "keys", padding: Sequence[int] = ()
+    ) -> bool:
+        """Whether two values are the same, but for what stands in a row's padding."""
         if type(value) is tuple and type(other) is tuple:
             sides = ("keys", "values") if len(value) == 2 else ("keys",) * len(value)
             return len(value) == len(other) and all(
-                self._alike(x, y, s) for x, y, s in zip(value, other, sides, strict=True)
+                self._alike(x, y, s, padding) for x, y, s in zip(value, other, sides, strict=True)
             )
         if isinstance(value, Frozen) and isinstance(other, Frozen) and _painted(value, other):
             if value == other and self.paints[0] == self.paints[1]:
                 return True
             side: Side = "values" if field_ == "values" else "keys"
             cells = [p.cells(a, side) for p, a in zip(self.paints, (value, other), strict=True)]
+            for rows in cells:
+                for at, (row, padded) in enumerate(zip(rows, padding, strict=False)):
+                    rows[at] = row[max(0, padded) :]
             return (value.dtype, value.shape) == (other.dtype, other.shape) and cells[0] == cells[1]
         return same(value, other)
 
@@ -254,6 +264,12 @@ class _Look:
         else:
             text = "other words" if isinstance(value, tuple) else str(value)
         return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _padding(held: Held | None) -> Sequence[int]:
+    """The left padding of a batch's rows: what is turned into it depends on the spare rows."""
+    padding = held.get("left_padding") if held is not None and held.kind == "batch" else None
+    return memoryview(padding.data).cast("i").tolist() if isinstance(padding, Frozen) else ()
 
 
 def _window(held: Held, row: int) -> int:
