@@ -23,8 +23,8 @@ from cosmic_ray.operators.provider import OperatorProvider
 import kvimpl
 from kvoracle.sources import Sources
 
-REFERENCE_PARTS = {"base": {"create_causal_mask"}}
-"""Of base.py, what caches use; the rest of the file is attention."""
+REFERENCE_PARTS = {"base": {"create_causal_mask", "create_attention_mask", "create_ssm_mask"}}
+"""Of base.py, what caches and models make masks with; the rest of the file is attention."""
 _PAIRS = {
     "Comparison": ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Eq_NotEq", "NotEq_Eq", "Is_IsNot",
                    "IsNot_Is"),

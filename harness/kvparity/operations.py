@@ -111,7 +111,7 @@ def subject_of(op: Op) -> str | None:
         return op.makes
     if isinstance(op.step, FreeStep):
         return None
-    return op.targets[0]
+    return op.targets[0] if op.targets else None
 
 
 def _update(call: Call) -> Any:
@@ -200,6 +200,20 @@ def _create_attention_mask(call: Call) -> Any:
     args = call.args
     create = call.face.function("create_attention_mask")
     return create(args.n, args.offset, args.return_array, args.window_size)
+
+
+def _model_mask(call: Call) -> Any:
+    args = call.args
+    return call.face.model_mask(
+        call.given[0],
+        None if args.without_cache else call.target,
+        window_size=args.window_size,
+        return_array=args.return_array,
+    )
+
+
+def _ssm_mask(call: Call) -> Any:
+    return call.face.ssm_mask(call.given[0], None if call.args.without_cache else call.target)
 
 
 def _maybe_trim_front(call: Call) -> Any:
@@ -351,6 +365,8 @@ _RUN: dict[str, Callable[[Call], Any]] = {
     "can_trim_prompt_cache": _can_trim_prompt_cache,
     "create_causal_mask": _create_causal_mask,
     "create_attention_mask": _create_attention_mask,
+    "model_mask": _model_mask,
+    "ssm_mask": _ssm_mask,
     "maybe_trim_front": _maybe_trim_front,
     "to_quantized": _to_quantized,
     "set_slot": _set_slot,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -16,7 +16,7 @@ from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.expect import Expect
 from kvscenarios.steps import MakingStep, Step
-from kvscenarios.steps.masks import DynamicRoll
+from kvscenarios.steps.masks import DynamicRoll, OfAModel
 from kvscenarios.steps.one import Decode, FromState, SetSlot, SetState, Update
 from kvscenarios.tensors import ShapedTensor, TokenTensor
 
@@ -188,18 +188,24 @@ def _tensors(step: Step, layouts: Layouts) -> Iterator[_Tensor]:
         keys, values = step.update.keys, step.update.values
         yield _Tensor(keys, layout, "keys")
         yield _Tensor(keys if values is None else values, layout, "values")
+    elif isinstance(step, OfAModel):
+        shape = (layout.rows, step.args.n, 1)
+        hidden = ShapedTensor.model_construct(shape=shape, dtype=layout.dtype)
+        yield _Tensor(hidden, layout, "keys")
     elif isinstance(step, SetSlot):
         if step.set_slot.to is not None:
             yield _Tensor(step.set_slot.to, layout, "keys")
     elif isinstance(step, DynamicRoll):
         rows = step.dynamic_roll.tokens
         yield _Tensor(TokenTensor.model_construct(tokens=rows), Layout(len(rows), 1, 1, 1), "keys")
-    elif isinstance(step, SetState | FromState):
-        state = step.set_state if isinstance(step, SetState) else step.from_state.state
-        if isinstance(step, FromState):
-            layout = Layout.of(step.from_state.geometry)
-        for index, part in enumerate(state):
-            yield _Tensor(part, layout, _SIDES[index % 2])
+    elif isinstance(step, SetState):
+        yield from _state(step.set_state, layout)
+    elif isinstance(step, FromState):
+        yield from _state(step.from_state.state, Layout.of(step.from_state.geometry))
+
+
+def _state(parts: Sequence[TokenTensor | ShapedTensor], layout: Layout) -> Iterator[_Tensor]:
+    return (_Tensor(part, layout, _SIDES[index % 2]) for index, part in enumerate(parts))
 
 
 def _paint(layouts: list[Layout], tensors: list[list[_Tensor]]) -> Paint:

@@ -6,7 +6,7 @@ ids. It compares nothing: whoever runs it sees for themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from kvoracle.face import CLASS_NAMES
@@ -188,8 +188,8 @@ def _make_mask(step: Step, layout: Layout) -> str:
     return f"mask({_on(step)}, {args.n}, {options})"
 
 
-def _given(args: Any) -> str:
-    written = args.model_fields_set
+def _given(args: Any, but: Collection[str] = ()) -> str:
+    written = args.model_fields_set - set(but)
     pairs = ((name, getattr(args, name)) for name in type(args).model_fields if name in written)
     return ", ".join(
         f"{name}={list(value) if isinstance(value, tuple) else value!r}" for name, value in pairs
@@ -215,6 +215,18 @@ def _attention_mask(step: Step, layout: Layout) -> str:
     args = step.args
     words = f"{args.n}, {args.offset}, {args.return_array}, {args.window_size}"
     return f"cache.create_attention_mask({words})"
+
+
+def _model_mask(step: Step, layout: Layout) -> str:
+    options = _given(step.args, but={"n", "without_cache"})
+    words = f"{_hidden(step, layout)}{options and ', '}{options}"
+    return f"base.create_attention_mask({words})"
+
+
+def _hidden(step: Step, layout: Layout) -> str:
+    """A model's hidden states, and the cache that it is given."""
+    shape = layout.rows, step.args.n, 1
+    return f"mx.zeros({shape}, mx.{layout.dtype}), {_on(step) if step.targets else None}"
 
 
 def _round_trip(step: Step, layout: Layout) -> str:
@@ -255,4 +267,6 @@ _WORDS: dict[str, Callable[[Step, Layout], str]] = {
     "can_trim_prompt_cache": lambda step, _: f"cache.can_trim_prompt_cache({_layers(step)})",
     "create_causal_mask": _causal_mask,
     "create_attention_mask": _attention_mask,
+    "model_mask": _model_mask,
+    "ssm_mask": lambda step, layout: f"base.create_ssm_mask({_hidden(step, layout)})",
 }  # fmt: skip

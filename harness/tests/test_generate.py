@@ -47,7 +47,7 @@ def test_a_generated_scenario_names_only_caches_that_are_there(kind: str) -> Non
 
 
 EVERYWHERE = {"copy", "round_trip", "save", "load"}
-HOLDING = {"update", "decode", "trim", "make_mask", "materialize"}
+HOLDING = {"update", "decode", "trim", "make_mask", "model_mask", "materialize"}
 OF_ROWS = {"merge", "extract", "filter", "extend"}
 UNEQUAL = {"prepare", "finalize"}
 OPERATIONS = {
@@ -58,7 +58,7 @@ OPERATIONS = {
     "quantized": HOLDING | EVERYWHERE,
     "batch": HOLDING | EVERYWHERE | OF_ROWS | UNEQUAL,
     "batch_rotating": HOLDING | EVERYWHERE | OF_ROWS | UNEQUAL,
-    "arrays": {"make_mask", "set_slot", "advance"} | EVERYWHERE | OF_ROWS | UNEQUAL,
+    "arrays": {"make_mask", "ssm_mask", "set_slot", "advance"} | EVERYWHERE | OF_ROWS | UNEQUAL,
     "list": HOLDING
     | EVERYWHERE - {"round_trip"}
     | OF_ROWS

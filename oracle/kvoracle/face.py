@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache as remembered
+from functools import cached_property
 from inspect import Parameter, signature
 from operator import attrgetter
 from types import ModuleType
@@ -17,7 +18,9 @@ from typing import Any
 
 import mlx.core as mx
 
-from kvoracle import history
+from kvoracle import history, releases
+from kvoracle.load import load
+from kvoracle.sources import OracleError, installed
 
 CLASS_NAMES = {
     "standard": "KVCache",
@@ -76,6 +79,21 @@ class Face:
         self.base = base if base is not None else cache
         self.typed_errors = hasattr(cache, "CacheError")
         self.complete = not name.startswith("mlx-lm")
+
+    @cached_property
+    def models(self) -> ModuleType:
+        """The `models/base.py` whose functions the models call that run on these caches.
+
+        A release's models have its own. Models of mlx-lm's that run on other caches, a drop-in's,
+        have that of the pinned release, or else of the installed one. Raises Unsupported where
+        there is neither.
+        """
+        if self.base is not self.cache:
+            return self.base
+        try:
+            return load(releases.at_hand(releases.PINNED) or installed())[1]
+        except OracleError as error:
+            raise Unsupported(f"there are no models to run on it: {error}") from error
 
     def cls(self, kind: str) -> Any:
         """The class of a kind. Raises Unsupported."""
@@ -293,7 +311,7 @@ class Face:
         What is not `written` in the scenario is left to the implementation's own default.
         """
         if not hasattr(cache, "make_mask") and not hasattr(self.cls("standard"), "make_mask"):
-            return self._mask_for_a_model(cache, n, window_size, return_array=return_array)
+            return self._mask_before_caches_made_any(cache, n, window_size, array=return_array)
         make_mask = self.method(cache, "make_mask")
         if self.kind_of(cache) == "arrays":
             return make_mask(n)
@@ -301,21 +319,42 @@ class Face:
         own = _with_defaults(getattr(type(cache), "make_mask", make_mask)) - set(written)
         return make_mask(n, **{name: options[name] for name in options.keys() - own})
 
-    def _mask_for_a_model(
-        self, cache: Any, n: int, window_size: int | None, *, return_array: bool
+    def _mask_before_caches_made_any(
+        self, cache: Any, n: int, window_size: int | None, *, array: bool
     ) -> Any:
         """As models asked before 0.28.0, when caches made no masks: with n hidden states."""
-        name = "base.create_attention_mask"
-        create = getattr(self.base, "create_attention_mask", None)
-        if create is None or self.base is self.cache or not hasattr(cache, "offset"):
+        if self.base is self.cache or not hasattr(cache, "offset"):
             raise self._lacks(f"{type(cache).__name__}.make_mask")
-        if window_size is not None:
-            self._check_takes(create, name, ["window_size"])
         keys = getattr(cache, "keys", None)
         hidden = mx.zeros((1, n, 1), keys.dtype if isinstance(keys, mx.array) else mx.float32)
-        # What takes no return_array always returns one.
-        wish = {"return_array": return_array} if _takes(create, "return_array") else {}
-        return create(hidden, [cache], **wish)
+        return self.model_mask(hidden, cache, window_size=window_size, return_array=array)
+
+    def model_mask(
+        self, hidden: mx.array, cache: Any, *, window_size: int | None, return_array: bool
+    ) -> Any:
+        """The mask that a model asks for with its hidden states [B, N, D]. Raises Unsupported.
+
+        `cache` may be None: a model is run without one, too.
+        """
+        name = "base.create_attention_mask"
+        create = self._of_models("create_attention_mask")
+        wishes: dict[str, Any] = {"window_size": window_size} if window_size is not None else {}
+        self._check_takes(create, name, wishes)
+        if return_array and _takes(create, "return_array"):  # else it always returns one
+            wishes["return_array"] = True
+        # Before 0.28.0, when it knew of no windows, it was given all the layers' caches.
+        every = cache is not None and not _takes(create, "window_size")
+        return create(hidden, [cache] if every else cache, **wishes)
+
+    def ssm_mask(self, hidden: mx.array, cache: Any) -> Any:
+        """The mask that a recurrent layer asks for; as `model_mask`. Raises Unsupported."""
+        return self._of_models("create_ssm_mask")(hidden, cache)
+
+    def _of_models(self, name: str) -> Any:
+        found = getattr(self.models, name, None)
+        if found is None:
+            raise self._lacks(f"base.{name}")
+        return found
 
     def _check_takes(self, function: Any, name: str, keywords: Iterable[str]) -> None:
         """Raises Unsupported where the function has no parameter of such a name."""

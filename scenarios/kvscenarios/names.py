@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from kvscenarios.caches import CacheSpec, List
 from kvscenarios.errors import nearest
 from kvscenarios.steps.base import FreeStep, MakingStep, Step
+from kvscenarios.steps.masks import OfAModel
 from kvscenarios.steps.one import Copy, New
 from kvscenarios.steps.prompt import (
     CanTrimPromptCache,
@@ -53,7 +54,8 @@ class Names:
             message = self._problem(target, step)
             if message:
                 yield message
-        if isinstance(step, FreeStep) and step.on is not None:
+        free = isinstance(step, FreeStep) or (isinstance(step, OfAModel) and not step.targets)
+        if free and step.on is not None:
             yield f"{step.op} acts on no cache, so `on` has no meaning here"
 
     def _problem(self, target: str, step: Step) -> str | None:

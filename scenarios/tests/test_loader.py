@@ -53,6 +53,8 @@ def test_a_valid_file_gives_its_scenarios_with_their_lines() -> None:
         (scenario(steps=f"[{{trim: {'x' * 6000}}}]"), 5, "x" * 79 + "..."),
         (scenario(steps="[{update: 0..99999999999}]"), 5, "the range '0..99999999999' goes beyond 999999999"),
         (scenario(steps="[{trim: '${n}'}]"), 3, "${n} stands for nothing: there is no `matrix`"),
+        (scenario(steps="[{on: cache, model_mask: {n: 1, without_cache: true}}]"), 5, "model_mask acts on no cache"),
+        (scenario(steps="[{ssm_mask: {n: -1}}]"), 5, "n: input should be greater than or equal to 0, got -1"),
         (scenario(steps="[{make_prompt_cache: {}}]"), 5, "a model has so many `layers`, or brings its own"),
         (scenario(steps="[{make_prompt_cache: {layers: 1, make_cache: []}}]"), 5, "a model has so many `layers`"),
         (scenario("{kind: tokens, tokens: [[1], [2]]}"), 4, "tokens: needs at most 1 entries"),

@@ -47,6 +47,8 @@ def test_a_corpus_file_validates(file: Path) -> None:
         "filter: {array: [0, 2]}",
         "filter: '${rows}'",
         "get_slot: -1",
+        "model_mask: 3",
+        "ssm_mask: {n: 2, without_cache: true}",
         "make_prompt_cache: {make_cache: [{kind: standard}]}",
         "load: f",
         "load: {file: f, metadata: false}",

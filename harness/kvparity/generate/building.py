@@ -15,7 +15,7 @@ from kvscenarios.caches import CacheSpec
 from kvscenarios.expect import Expect
 from kvscenarios.steps import DEFAULT_CACHE, OPERATIONS, Step
 from kvscenarios.steps.batch import ArrayArgs
-from kvscenarios.steps.masks import AttentionMaskArgs, CausalMaskArgs
+from kvscenarios.steps.masks import AttentionMaskArgs, CausalMaskArgs, ModelMaskArgs, SsmMaskArgs
 from kvscenarios.steps.one import MaskArgs
 from kvscenarios.steps.reuse import PromptKey, TrieEntry
 from kvscenarios.tensors import KeysValues, TokenTensor
@@ -75,6 +75,8 @@ _BUILT: dict[str, Callable[[Any], Any]] = {
     "trim_prompt_cache": _itself,
     "can_trim_prompt_cache": _nothing,
     "make_mask": _of(MaskArgs),
+    "model_mask": _of(ModelMaskArgs),
+    "ssm_mask": _of(SsmMaskArgs),
     "create_causal_mask": _of(CausalMaskArgs),
     "create_attention_mask": _of(AttentionMaskArgs),
     "round_trip": _nothing,

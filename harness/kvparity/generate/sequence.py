@@ -134,8 +134,11 @@ def _trim(sequence: Sequence, intent: Intent) -> None:
 
 def _make_mask(sequence: Sequence, intent: Intent) -> None:
     cache = sequence.pick(intent.which, (HOLDING - {"chunked"}) | {"arrays"})
-    if cache is None:
-        return
+    if cache is not None:
+        sequence.step(cache, "make_mask", _mask_arguments(cache, intent))
+
+
+def _mask_arguments(cache: Shadow, intent: Intent) -> dict[str, Any]:
     window, array = intent.how
     if window == "held":  # as wide as what is there: one more is where it begins to matter
         window = max(1, cache.held)
@@ -143,12 +146,15 @@ def _make_mask(sequence: Sequence, intent: Intent) -> None:
     if cache.kind != "arrays":
         arguments |= {"window_size": window} if window is not None else {}
         arguments |= {"return_array": True} if array else {}
-    sequence.step(cache, "make_mask", arguments)
+    return arguments
 
 
 def _forward(sequence: Sequence, intent: Intent) -> None:
     """As a model does: a mask for the queries to come, then their update."""
-    _make_mask(sequence, intent)
+    cache = sequence.pick(intent.which, HOLDING | {"arrays"})
+    if cache is not None:
+        op = "ssm_mask" if cache.kind == "arrays" else "model_mask"
+        sequence.step(cache, op, _mask_arguments(cache, intent))
     _update(sequence, intent)
 
 

@@ -22,7 +22,8 @@ from kvscenarios.steps.prompt import Load, Save
 
 _FIELDS = frozenset({"keys", "values", "offset"})
 _MADE = "lawful"
-_HARMLESS = {"make_mask", "observe", "materialize", "round_trip"}
+_MASKS = {"make_mask", "model_mask", "ssm_mask"}
+_HARMLESS = {*_MASKS, "get_slot", "observe", "materialize", "round_trip"}
 
 
 @dataclass

@@ -36,7 +36,9 @@ from kvscenarios.tensors import TokenTensor
 Row = dict[str, Any]
 """A value for every column, None where there is nothing to say."""
 
-MASKS = frozenset({"make_mask", "create_causal_mask", "create_attention_mask"})
+MASKS = frozenset(
+    {"make_mask", "create_causal_mask", "create_attention_mask", "model_mask", "ssm_mask"}
+)
 """Operations that return a mask."""
 _WRITES = frozenset({"update", "decode"})
 _WHOLE = 64
