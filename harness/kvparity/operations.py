@@ -221,7 +221,10 @@ def _maybe_trim_front(call: Call) -> Any:
 
 
 def _to_quantized(call: Call) -> None:
-    call.keep(call.face.method(call.target, "to_quantized")(**_given(call.args)))
+    given = _given(call.args)
+    # As mlx-lm's constructors are called: the first by its place, the other by name.
+    by_place = (given.pop("group_size"),) if "group_size" in given else ()
+    call.keep(call.face.method(call.target, "to_quantized")(*by_place, **given))
 
 
 def _set_slot(call: Call) -> None:

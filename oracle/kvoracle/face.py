@@ -39,6 +39,17 @@ CLASS_NAMES = {
 _MAMBA = "MambaCache"
 """What `ArraysCache(2)` was before 0.26.1; until 0.30.5 it stayed, as one of its subclasses."""
 _KINDS = {name: kind for kind, name in CLASS_NAMES.items()} | {_MAMBA: "arrays"}
+_FIRST = {
+    "rotating": "max_size",
+    "chunked": "chunk_size",
+    "quantized": "group_size",
+    "batch": "left_padding",
+    "batch_rotating": "max_size",
+    "arrays": "size",
+    "tokens": "tokens",
+    "lru": "max_size",
+}
+"""The argument that each class takes first, in every release: mlx-lm gives it by its place."""
 _BATCH_OF = {"standard": "batch", "rotating": "batch_rotating"}
 
 
@@ -123,14 +134,19 @@ class Face:
         return found
 
     def make(self, kind: str, arguments: dict[str, Any], step: int | None) -> Any:
-        """A new cache of a kind; `step`, where given, is the rows by which its buffer grows."""
+        """A new cache of a kind; `step`, where given, is the rows by which its buffer grows.
+
+        The first argument is given by its place, the others by name.
+        """
         if kind == "list":
             return self.cls(kind)(*arguments["caches"])
         if kind == "arrays" and arguments == {"size": 2} and not hasattr(self.cache, "ArraysCache"):
             return self.function(_MAMBA)()
         cls = self.cls(kind)
         self._check_takes(cls, CLASS_NAMES[kind], arguments)
-        cache = cls(**arguments)
+        first, rest = _FIRST.get(kind), dict(arguments)
+        by_place = (rest.pop(first),) if first in rest else ()
+        cache = cls(*by_place, **rest)
         self.set_step(cache, step)
         return cache
 
