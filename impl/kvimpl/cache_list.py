@@ -228,7 +228,7 @@ class CacheList(BaseCache):
 
     def _all_or_none(self, name: str, operation: Callable[[Any, int], Any]) -> list[Any]:
         """Play an operation on a copy of every cache, then let all take over the outcome."""
-        twins = [copy.deepcopy(cache) for cache in self.caches]
+        twins = copy.deepcopy(self.caches)  # at once: a cache that stands twice is one in the copy
         results = _each(f"CacheList.{name}", twins, operation)
         for cache, twin in zip(self.caches, twins, strict=True):
             _take_over(cache, twin)

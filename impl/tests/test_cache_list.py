@@ -225,3 +225,14 @@ def test_a_copy_and_its_original_go_separate_ways(paint, see):
     twin.trim(1)
     twin[0].update_and_fetch(*paint([9]))
     assert see(cache) == before
+
+
+def test_a_cache_that_stands_twice_takes_part_twice(paint, reference):
+    lists = []
+    for module in (kvimpl, reference):
+        shared = module.KVCache()
+        shared.update_and_fetch(*paint([1, 2, 3, 4, 5]))
+        lists.append(module.CacheList(shared, module.CacheList(shared)))
+    assert [one.trim(2) for one in lists] == [2, 2]
+    assert [one[0].offset for one in lists] == [1, 1]
+    assert [one[1][0] is one[0] for one in lists] == [True, True]
