@@ -303,6 +303,28 @@ def test_no_entry_of_a_ledger_that_speaks_of_more_than_is_played_is_stale() -> N
     assert gate.plan(Config(), ("kvimpl", "mlx-lm")).whole_corpus
 
 
+def test_a_first_ledger_of_several_kinds_leaves_no_entry_stale(tmp_path: Path) -> None:
+    (tmp_path / "gentle.py").write_text(GENTLE, encoding="utf-8")
+    (tmp_path / "kvparity.toml").write_text(
+        "subjects = 'python:gentle'\nscenarios = 'tokens/*'\nkinds = ['rotating', 'list']\n"
+        "examples = 25\nledger = 'led.yaml'\njobs = 1\n",
+        encoding="utf-8",
+    )
+    path = tmp_path / "led.yaml"
+    path.write_text("divergences: []\n", encoding="utf-8")
+    gate_ = [sys.executable, "-m", "kvparity", "gate"]
+    first = subprocess.run(
+        [*gate_, "--write-ledger", "led.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    text = path.read_text("utf-8").replace("why: ''", "why: by-design")
+    path.write_text(text.replace("reason: ''", "reason: It is so."), encoding="utf-8")
+    again = subprocess.run(
+        gate_, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (first.returncode, again.returncode) == (1, 0), again.stdout + again.stderr
+
+
 def test_a_first_ledger_does_not_replace_one_that_declares_something(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(TEXT, encoding="utf-8")
     with pytest.raises(LedgerError, match="not written over"):

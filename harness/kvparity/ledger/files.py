@@ -172,6 +172,10 @@ def draft(records: Iterable[Record]) -> str:
         first = record.first
         if first is not None and first.declared is None and first.what != "stop":
             groups[_likeness(record, first)].append(record.id)
+    for operation, field, kind, raised in [*groups]:
+        # One that speaks of any kind would leave nothing for one of some kind to declare.
+        if kind is not None and (whole := (operation, field, None, raised)) in groups:
+            groups[whole] += groups.pop((operation, field, kind, raised))
     entries = [_drafted(key, ids, records) for key, ids in groups.items()]
     taken: dict[str, int] = defaultdict(int)
     for entry in entries:
