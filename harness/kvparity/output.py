@@ -25,8 +25,8 @@ def kept_clear() -> Iterator[None]:
     try:
         with redirect_stdout(sys.stderr):
             yield
-        ours.flush()  # some may have kept it from before
     finally:
+        ours.flush()  # some may have kept it from before
         os.dup2(kept, _OUT)
         os.close(kept)
 

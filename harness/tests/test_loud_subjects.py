@@ -65,3 +65,14 @@ def test_json_is_all_that_is_printed(tmp_path: Path, words: str) -> None:
     assert json.loads(done.stdout)
     assert "Traceback" not in done.stderr
     assert {"import", "straight", "kept from before"} <= set(done.stderr.split("\n"))
+
+
+def test_an_import_that_prints_and_fails_leaves_standard_output_alone(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        LOUD.replace("class KVCache", "raise ValueError\n\nclass KVCache")
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "run", "--subject", "python:loud", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
