@@ -30,11 +30,17 @@ class Difference:
 
 
 def differences(
-    subject: Trace, reference: Trace, levels: Collection[Level], *, complete: bool = False
+    subject: Trace,
+    reference: Trace,
+    levels: Collection[Level],
+    *,
+    complete: bool = False,
+    layouts: bool = False,
 ) -> Iterator[Difference]:
     """Every difference, op by op, as far as both traces go; none after one side alone raised.
 
-    `complete`: the subject is to have every field that the reference has.
+    `complete`: the subject is to have every field that the reference has. `layouts`: how state and
+    files are laid out is to be the same, too.
     """
     for index, (mine, theirs) in enumerate(zip(subject.entries, reference.entries, strict=False)):
         aside = mine.aside or theirs.aside
@@ -52,7 +58,7 @@ def differences(
         if "returned" in levels and not aside and not same(mine.returned, theirs.returned):
             yield Difference(index, "returned", None, "returned", mine.returned, theirs.returned)
         yield from _held(index, mine, theirs, levels, complete=complete)
-        if "state" in levels:
+        if layouts and "state" in levels:
             yield from _layouts(index, mine, theirs)
 
 

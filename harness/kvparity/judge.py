@@ -88,7 +88,8 @@ class _Judge:
         self, subject: Trace, reference: Trace, levels: Collection[Level]
     ) -> Iterator[Finding]:
         """Declared differences, and the first that is not."""
-        for difference in differences(subject, reference, levels, complete=self.face.complete):
+        found = differences(subject, reference, levels, complete=self.face.complete, layouts=True)
+        for difference in found:
             finding = self._difference(difference)
             yield finding
             if finding.declared is None:

@@ -61,7 +61,7 @@ class _Run:
     def add(self, played: Played) -> None:
         """Lengthen the run by a release that it takes."""
         self.releases.append(played.release)
-        if self.traces and _comparable(self.traces[-1]) == _comparable(played.trace):
+        if self.traces and _names(self.traces[-1]) == _names(played.trace):
             self.traces[-1] = played.trace
         else:
             self.traces.append(played.trace)
@@ -254,12 +254,6 @@ def _visible(played: Sequence[Played]) -> Iterator[Visible]:
 
 def _fields(trace: Trace) -> dict[str, None]:
     return dict.fromkeys(name for names in _names(trace) for name in names)
-
-
-def _comparable(trace: Trace) -> tuple[list[tuple[str, ...]], list[str]]:
-    """What can be compared of a trace: its fields, and by which convention state is laid out."""
-    laid = [one.convention for entry in trace.entries for one in entry.layouts.values()]
-    return _names(trace), laid
 
 
 def _names(trace: Trace) -> list[tuple[str, ...]]:

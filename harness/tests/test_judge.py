@@ -152,8 +152,8 @@ def test_a_subject_that_is_not_hardened_is_held_to_what_the_reference_keeps(
 
 
 def test_the_layout_of_a_file_is_compared() -> None:
-    def save(file: str, cache: Any, metadata: Any) -> None:
-        REFERENCE[0].save_prompt_cache(file, cache, {**metadata, "by": "me"})
+    def save(file: str, cache: Any) -> None:
+        REFERENCE[0].save_prompt_cache(file, cache, {"by": "me"})
 
     steps = "[{update: [1, 2]}, {save: {file: f}}]"
     judgement = verdict_on(steps, module(REFERENCE[0], save_prompt_cache=save))
