@@ -192,7 +192,6 @@ class Observer:
         self._surveys: dict[type, _Survey] = {} if surveys is None else surveys
         self.pending: list[mx.array] = []
         self._values: list[Frozen] = []
-        self._under_way: list[tuple[Frozen, mx.array]] = []
         self.read_out: list[tuple[str, mx.array, Frozen]] = []
 
     def another(self) -> Observer:
@@ -210,23 +209,12 @@ class Observer:
             return tuple([self.snapshot(item) for item in value])
         return value
 
-    def begin(self) -> None:
-        """Let mlx begin to evaluate the snapshots while others are taken. Raises what it raises."""
+    def read(self) -> None:
+        """Evaluate the snapshots and fill in their values. Raises what mlx raises."""
         pending, self.pending = self.pending, []
         values, self._values = self._values, []
-        self._under_way += zip(values, pending, strict=True)
-        mx.async_eval(pending)  # type: ignore[no-untyped-call]  # the stubs leave it so
-
-    def read(self) -> None:
-        """Fill in the values of all snapshots. Raises what mlx raises."""
-        self.begin()
-        self.finish()
-
-    def finish(self) -> None:
-        """Fill in the values of the snapshots that were begun with. Raises what mlx raises."""
-        begun, self._under_way = self._under_way, []
-        mx.eval([array for _, array in begun])
-        for value, array in begun:
+        mx.eval(pending)
+        for value, array in zip(values, pending, strict=True):
             fill(value, array)
 
     def held(self, cache: Any, *, restored: bool = False, passing: bool = False) -> Held:

@@ -21,7 +21,10 @@ from kvparity.program import Op, Program
 from kvparity.trace import Entry, Frozen, Held, Laid, Raised, Stop, Trace
 
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
-_ON_ONE = {"update", "decode", "append", "trim", "make_mask", "maybe_trim_front", "observe"}
+_ON_ONE = {
+    *("update", "decode", "append", "trim", "make_mask", "model_mask", "ssm_mask"),
+    *("maybe_trim_front", "get_slot", "observe"),
+}
 _TOGETHER = 32
 """Operations evaluated together."""
 
@@ -39,7 +42,7 @@ class Session:
         self.observer = observer
         self.caches: dict[str, Any] = {}
         self.entries: list[Entry] = []
-        self.frozen = self.begun = 0
+        self.frozen = 0
         self.handed_out: list[tuple[int, Any]] = []
         self.read_out: dict[tuple[str, str], tuple[int, Any, Frozen]] = {}
         self.read_again: list[tuple[int, tuple[str, str], Frozen, Frozen]] = []
@@ -68,7 +71,7 @@ class Session:
 
     def trace(self) -> Trace:
         """What was observed, as plain values."""
-        self.stop = self._flush() or self._flush() or self.stop
+        self.stop = self._flush() or self.stop
         self._look_again()
         return Trace(self.entries, self.stop)
 
@@ -245,15 +248,12 @@ class Session:
                     continue
 
     def _flush(self) -> Stop | None:
-        """Read what mlx was at work on, and let it begin with what has come since."""
         try:
-            self.observer.finish()
-            self.frozen = self.begun
-            self.observer.begin()
+            self.observer.read()
         except ANY_ERROR as error:  # evaluation of what the operations built
             del self.entries[self.frozen :]
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
-        self.begun = len(self.entries)
+        self.frozen = len(self.entries)
         return None
 
     def _look_again(self) -> None:
