@@ -165,6 +165,8 @@ EXTRAS: dict[str, Field] = {
 }
 """Facts that are looked at only where a step pins them: not every implementation means the same."""
 
+_LARGE = 512
+"""Numbers from which on an array is read faster once mlx has made it contiguous."""
 _SEQUENCES = (tuple, list)
 _SCALARS = (int, bool, str, NoneType)
 
@@ -201,7 +203,7 @@ class Observer:
     def snapshot(self, value: Any) -> Any:
         """The value with every array in it replaced by what it holds now, once that is `read`."""
         if type(value) is mx.array:
-            self.pending.append(value[...])
+            self.pending.append(mx.contiguous(value) if value.size > _LARGE else value[...])
             frozen = Frozen()
             self._values.append(frozen)
             return frozen

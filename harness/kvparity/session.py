@@ -9,16 +9,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import carried, operations
-from kvparity.observe import ANY_ERROR, EXTRAS, Observer, array_bytes, raised
+from kvparity.observe import ANY_ERROR, EXTRAS, Observer, raised
 from kvparity.program import Op, Program
-from kvparity.trace import Entry, Frozen, Held, Laid, Raised, Stop, Trace
+from kvparity.trace import Entry, Held, Laid, Raised, Stop, Trace
+from kvparity.watch import Watch, arrays
 
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
 _ON_ONE = {
@@ -43,9 +43,8 @@ class Session:
         self.caches: dict[str, Any] = {}
         self.entries: list[Entry] = []
         self.frozen = 0
-        self.handed_out: list[tuple[int, Any]] = []
-        self.read_out: dict[tuple[str, str], tuple[int, Any, Frozen]] = {}
-        self.read_again: list[tuple[int, tuple[str, str], Frozen, Frozen]] = []
+        # What the reference does to its arrays is not held against a hardened subject.
+        self.watch = None if aside else Watch(observer)
         self.restored: set[str] = set()
         self.looked: dict[str, dict[str, Held]] = {}
         self.sharing: dict[str, set[str]] = {}
@@ -67,12 +66,15 @@ class Session:
 
     def pending(self) -> list[Any]:
         """What is still to be evaluated."""
-        return [self.observer.pending, self.inputs, [result for _, result in self.handed_out]]
+        if self.watch is None:
+            return [self.observer.pending]
+        return [self.observer.pending, self.inputs, self.watch.pending]
 
     def trace(self) -> Trace:
         """What was observed, as plain values."""
         self.stop = self._flush() or self.stop
-        self._look_again()
+        if self.watch is not None:
+            self.watch.look_again(self.entries, self.inputs, self.program.painted)
         return Trace(self.entries, self.stop)
 
     def _run(self) -> Stop | None:
@@ -103,8 +105,8 @@ class Session:
         except ANY_ERROR as error:  # what an operation raises is an observation
             entry.raised = raised(error)
             result = None
-        if self._held_by_a_cache(op, result):
-            self.handed_out.append((len(self.entries), result))
+        if self.watch is not None:
+            self.watch.returned(len(self.entries), result, self._reached_by(op))
         entry.returned = self.observer.snapshot(result)
         if self.restored or op.name in _RESTORING:
             self._note_restored(op)
@@ -117,17 +119,11 @@ class Session:
             entry.extra = dict(self._extras(op))
         return entry
 
-    def _held_by_a_cache(self, op: Op, result: Any) -> bool:
-        """Whether a cache holds one of the handles it returned: only then can it change later."""
-        if type(result) in _LEAVES:
-            return False
-        handles = set(map(id, _arrays(result)))
-        return bool(handles) and any(
-            id(part) in handles
-            for name in (op.makes, *op.targets)
-            if name is not None
-            for part in _arrays(self.caches.get(name.partition(".")[0]))
-        )
+    def _reached_by(self, op: Op) -> Iterator[Any]:
+        """The caches that an op acts on, and the one that it made."""
+        for name in (op.makes, *op.targets):
+            if name is not None:
+                yield self.caches.get(name.partition(".")[0])
 
     def _note_restored(self, op: Op) -> None:
         roots = {name.partition(".")[0] for name in op.targets}
@@ -183,14 +179,10 @@ class Session:
         return {part: self._look(part, one, restored=restored) for part, one in parts}
 
     def _look(self, name: str, cache: Any, *, restored: bool, passing: bool = False) -> Held:
-        """What one cache holds; its arrays are noted, in case that a later op changes them."""
+        """What one cache holds."""
         held = self.observer.held(cache, restored=restored, passing=passing)
-        for field, array, seen in self.observer.read_out:
-            before = self.read_out.get((name, field))
-            if before is not None and before[1] is array:
-                # Whoever had read it then holds what is held now.
-                self.read_again.append((before[0], (name, field), before[2], seen))
-            self.read_out[name, field] = len(self.entries), array, seen
+        if self.watch is not None:
+            self.watch.read_out(len(self.entries), name)
         return held
 
     def _reached(self, op: Op) -> set[str]:
@@ -207,7 +199,7 @@ class Session:
         if len(self.caches) < 2:
             return {}
         owners: dict[int, set[str]] = {}
-        handles = {name: set(map(id, _arrays(cache))) for name, cache in self.caches.items()}
+        handles = {name: set(map(id, arrays(cache))) for name, cache in self.caches.items()}
         for name, ids in handles.items():
             for handle in ids:
                 owners.setdefault(handle, set()).add(name)
@@ -255,44 +247,6 @@ class Session:
             return Stop("crashed", f"cannot be evaluated: {_said(error)}", self.frozen)
         self.frozen = len(self.entries)
         return None
-
-    def _look_again(self) -> None:
-        """Whether arrays handed out have changed since, and arrays handed in were written to."""
-        now = [(index, self.observer.snapshot(result)) for index, result in self.handed_out]
-        self.observer.read()
-        for index, later in now:
-            if later != self.entries[index].returned:
-                self.entries[index].later = later
-        for index, field, then, after in self.read_again:
-            if then != after and index < len(self.entries):
-                self.entries[index].moved[field] = after
-        mx.eval(self.inputs)
-        painted = self.program.painted
-        for entry, given, before in zip(self.entries, self.inputs, painted, strict=False):
-            for array, was in zip(given, before, strict=True):
-                if array.shape != was.array.shape or array_bytes(array) != was.data:
-                    entry.inputs_kept = False
-
-
-_LEAVES = frozenset((int, bool, float, str, NoneType))
-
-
-def _arrays(value: Any) -> list[mx.array]:
-    """The arrays that a value, or an object's attributes, reach."""
-    found, pending = [], [value]
-    for part in pending:
-        kind = type(part)
-        if kind is mx.array:
-            found.append(part)
-        elif kind in _LEAVES:
-            continue
-        elif isinstance(part, tuple | list):
-            pending += part
-        elif isinstance(part, dict):
-            pending += part.values()
-        elif hasattr(part, "__dict__"):
-            pending += vars(part).values()
-    return found
 
 
 def _said(error: BaseException) -> str:
