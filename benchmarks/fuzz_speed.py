@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kvparity.campaign import Arena, Round, play_round
-from kvparity.generate import intents
+from kvparity.generate.starts import KINDS
 
 _SPENT = ("drawing", "building", "playing", "judging")
 
@@ -26,12 +26,12 @@ def main() -> None:
     """Print a row a kind."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--kind", action="append", choices=intents.KINDS)
+    parser.add_argument("--kind", action="append", choices=KINDS)
     wish = parser.parse_args()
     arena = Arena.of("kvimpl", "mlx-lm")
     play_round(arena, Round("standard", 1, 20, "debug"))  # pays for what is loaded
     table = Table("kind", "scenarios", "steps", "steps/s", *_SPENT)
-    for kind in wish.kind or intents.KINDS:
+    for kind in wish.kind or KINDS:
         began = time.perf_counter()
         found = play_round(arena, Round(kind, 0, wish.examples, "debug"))
         took = time.perf_counter() - began

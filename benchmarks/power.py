@@ -41,7 +41,7 @@ from kvoracle import sources
 from kvoracle.face import CLASS_NAMES, Face
 from kvparity import ledger, subjects
 from kvparity.campaign import Arena, Round, play_round
-from kvparity.generate import intents
+from kvparity.generate.starts import KINDS
 from kvparity.judge import Judgement, judge
 from kvparity.observe import LEVELS
 from kvparity.play import InProcess
@@ -94,12 +94,12 @@ class Lab:
         subject = self.subject(mutant)
         assert subject is not None
         arena = Arena(subject, self.reference, self.ledger)
-        own = sorted(_kinds(mutant) & set(intents.KINDS)) or list(intents.KINDS)
+        own = sorted(_kinds(mutant) & set(KINDS)) or list(KINDS)
         end = time.time() + seconds
         for number in count():
             if time.time() > end:
                 return None
-            kinds = intents.KINDS if number % 2 else own
+            kinds = KINDS if number % 2 else own
             kind = kinds[number // 2 % len(kinds)]
             hostile = self.of == "kvimpl" and number % 4 > 1
             found = play_round(arena, Round(kind, number, 30, "debug", hostile, until=end))

@@ -37,7 +37,7 @@ def sequences(kind: str) -> SearchStrategy[Scenario]:
 
     Raises ValueError where there is no such kind.
     """
-    from kvparity.generate.intents import KINDS  # noqa: PLC0415 - only for those who draw
+    from kvparity.generate.starts import KINDS  # noqa: PLC0415 - only for those who draw
     from kvparity.generate.strategies import drawn, scenario  # noqa: PLC0415 - the same
     from kvscenarios.errors import nearest  # noqa: PLC0415 - the same
 

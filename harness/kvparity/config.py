@@ -52,7 +52,7 @@ def _one_of(*words: str) -> Any:
 
 
 def _kinds(value: Any) -> Any:
-    from kvparity.generate.intents import KINDS  # noqa: PLC0415 - only where kinds are named
+    from kvparity.generate.starts import KINDS  # noqa: PLC0415 - only where kinds are named
 
     return _one_of(*KINDS).func(value)
 

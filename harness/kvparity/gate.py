@@ -13,7 +13,7 @@ from kvparity import config, interruptions, ledger, subjects
 from kvparity.campaign import Arena, Outcome, Round, play_round
 from kvparity.config import Config
 from kvparity.generate import profiles
-from kvparity.generate.intents import KINDS
+from kvparity.generate.starts import KINDS
 from kvparity.generate.strategies import Drawn, drawn, scenario
 from kvparity.record import Plan
 from kvreports.model import Record

@@ -15,7 +15,8 @@ from kvoracle.releases import PINNED
 from kvparity import subjects
 from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
 from kvparity.cli import app
-from kvparity.generate import intents, profiles
+from kvparity.generate import profiles
+from kvparity.generate.starts import KINDS
 from kvparity.ledger import Ledger
 from kvparity.play import InProcess
 from kvscenarios import Scenario
@@ -54,7 +55,7 @@ def test_a_planted_fault_is_found_and_shrunk_to_a_few_steps(
 
 
 @pytest.mark.parametrize("hostile", [False, True])
-@pytest.mark.parametrize("kind", intents.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_kvimpl_differs_from_mlx_lm_in_nothing_undeclared(kind: str, hostile: bool) -> None:
     outcome = play_round(own(), gate(kind, 5, hostile=hostile))
     assert {one.sentence for one in outcome.failures.values()} == set()
@@ -117,7 +118,7 @@ def test_a_share_of_the_rounds_tries_the_laws() -> None:
 
 
 def test_no_two_rounds_of_a_campaign_have_one_seed() -> None:
-    seeds = [one.seed for wave in rounds(intents.KINDS, 1, 100, Round("", 0, 10)) for one in wave]
+    seeds = [one.seed for wave in rounds(KINDS, 1, 100, Round("", 0, 10)) for one in wave]
     assert len(set(seeds)) == len(seeds)
 
 

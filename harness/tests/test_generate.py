@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 from kvparity import ledger
-from kvparity.generate import avoided, intents, profiles, strategies
+from kvparity.generate import avoided, intents, profiles, starts, strategies
 from kvscenarios import Scenario
 from kvscenarios.caches import CacheSpec
 from kvscenarios.loader import load_text
@@ -33,14 +33,14 @@ def drawn(kind: str, *, wrong: bool = False, examples: int = 10) -> list[Scenari
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-@pytest.mark.parametrize("kind", intents.KINDS)
+@pytest.mark.parametrize("kind", starts.KINDS)
 def test_a_generated_scenario_is_read_back_from_yaml_as_it_was(kind: str, wrong: bool) -> None:
     # It is built without validation: reading it back is what shows that it would have passed.
     for scenario in drawn(kind, wrong=wrong)[:5]:
         assert [one.digest for one in load_text(as_yaml(scenario))] == [scenario.digest]
 
 
-@pytest.mark.parametrize("kind", intents.KINDS)
+@pytest.mark.parametrize("kind", starts.KINDS)
 def test_a_generated_scenario_names_only_caches_that_are_there(kind: str) -> None:
     for scenario in drawn(kind, wrong=True)[:8]:
         assert list(problems_across(scenario)) == []
@@ -78,19 +78,19 @@ RARE = {"list", "arrays", "lru", "batch", "batch_rotating"}
 """Kinds with operations that need several others before them."""
 
 
-@pytest.mark.parametrize("kind", intents.KINDS)
+@pytest.mark.parametrize("kind", starts.KINDS)
 def test_every_operation_of_a_kind_is_drawn_within_100_scenarios(kind: str) -> None:
     examples = 100 if kind in RARE else 30
     found = {step.op for made in drawn(kind, examples=examples) for step in made.steps}
     assert OPERATIONS[kind] - found == set()
 
 
-PAINTED = [kind for kind in intents.KINDS if kind not in {"tokens", "trie", "masks", "prompt"}]
+PAINTED = [kind for kind in starts.KINDS if kind not in {"tokens", "trie", "masks", "prompt"}]
 
 
 def declared(kind: str) -> list[CacheSpec]:
     """All caches that scenarios of a kind start with, children for their lists."""
-    specs = [spec for start in intents.starts(kind) for spec in start.values()]
+    specs = [spec for start in starts.starts(kind) for spec in start.values()]
     parts = [part for spec in specs for part in getattr(spec, "caches", (spec,))]
     return [part for part in parts if part.kind != "lru"]
 
@@ -112,7 +112,7 @@ def test_caches_have_every_type_many_heads_and_values_wider_and_narrower_than_ke
 
 @pytest.mark.parametrize("kind", PAINTED)
 def test_there_are_few_enough_starts_for_each_to_be_met(kind: str) -> None:
-    assert len(intents.starts(kind)) <= 60
+    assert len(starts.starts(kind)) <= 60
 
 
 @pytest.mark.parametrize("kind", ["batch", "batch_rotating"])
@@ -123,7 +123,7 @@ def test_batches_have_one_row_to_five(kind: str) -> None:
 def test_the_plainest_start_comes_first() -> None:
     # A failure shrinks towards it.
     for kind in PAINTED:
-        for spec in next(iter(intents.starts(kind))).values():
+        for spec in next(iter(starts.starts(kind))).values():
             assert not {"dtype", "heads", "head_dim", "value_head_dim"} & spec.model_fields_set
 
 
@@ -136,13 +136,13 @@ def test_an_lru_is_given_caches_for_two_models_and_a_trie_words_that_count_as_fa
     assert "" in {one.value for one in stored}
 
 
-GROWING = [kind for kind in intents.KINDS if kind not in {"trie", "arrays", "lru", "masks"}]
+GROWING = [kind for kind in starts.KINDS if kind not in {"trie", "arrays", "lru", "masks"}]
 
 
 @pytest.mark.parametrize("kind", GROWING)
 def test_buffers_grow_within_a_few_tokens_in_some_scenarios_of_a_kind(kind: str) -> None:
     steps = set()
-    for specs in intents.starts(kind):
+    for specs in starts.starts(kind):
         for spec in specs.values():
             parts = getattr(spec, "caches", (spec,))
             steps |= {part.step for part in parts if part.kind != "arrays"}
@@ -151,7 +151,7 @@ def test_buffers_grow_within_a_few_tokens_in_some_scenarios_of_a_kind(kind: str)
 
 def test_the_plainest_intent_comes_first() -> None:
     # A failure shrinks towards it.
-    assert intents.table("standard", intents.starts("standard")[0])[0] == ("decode", 1, 0, None)
+    assert intents.table("standard", starts.starts("standard")[0])[0] == ("decode", 1, 0, None)
 
 
 def test_what_is_avoided_is_what_the_ledger_declares() -> None:

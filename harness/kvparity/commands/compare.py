@@ -15,7 +15,7 @@ from kvparity.commands.run import played, write
 from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.explain import explained
-from kvparity.generate.intents import KINDS
+from kvparity.generate.starts import KINDS
 from kvparity.observe import LEVELS
 from kvparity.record import Plan
 from kvreports import runfile

@@ -21,7 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from kvparity import searchers
 from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, rounds
 from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN, DIVERGES, INTERRUPTED
-from kvparity.generate import intents
+from kvparity.generate.starts import KINDS
 from kvparity.laws import checking
 from kvparity.mistakes import UsageError
 from kvparity.program import Program
@@ -57,8 +57,8 @@ class Wish:
 def command(wish: Wish, *, save: Path | None, as_json: bool) -> int:
     """Search until the time is up or the examples are drawn, and say what was found."""
     for kind in wish.kinds:
-        if kind not in intents.KINDS:
-            raise UsageError(f"no kind is called {kind!r}; {nearest(kind, intents.KINDS)}")
+        if kind not in KINDS:
+            raise UsageError(f"no kind is called {kind!r}; {nearest(kind, KINDS)}")
     if wish.scheduler is not None and wish.jobs > 1:
         raise UsageError("--jobs is for this machine, --scheduler for a cluster: give one of them")
     if save is not None and save.exists() and not save.is_dir():
@@ -108,7 +108,7 @@ def _seed(wish: Wish) -> int:
 
 def _search(wish: Wish, arena: Arena, seed: int, found: Outcome) -> bool:
     """Wave after wave of rounds, what came of them gathered in `found`; whether interrupted."""
-    kinds = wish.kinds or intents.KINDS
+    kinds = wish.kinds or KINDS
     seconds = _SECONDS if wish.seconds is None and wish.examples is None else wish.seconds
     until = None if seconds is None else time.time() + seconds
     template = Round("", 0, _ROUND, wish.profile, wish.hostile, _remembers(wish), until)

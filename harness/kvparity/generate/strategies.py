@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from kvparity.generate import building, functions, hostile, intents, reuse, sequence
+from kvparity.generate import building, functions, hostile, intents, reuse, sequence, starts
 from kvparity.generate.sequence import Intent, Sequence
 from kvscenarios import Scenario
 
@@ -44,7 +44,7 @@ def drawn(kind: str, *, wrong: bool = False, texts: int = _TEXTS) -> st.SearchSt
 
     With `wrong`, there are steps among them that a hardened cache must refuse.
     """
-    start = numbers(len(intents.starts(kind)))
+    start = numbers(len(starts.starts(kind)))
     several = st.tuples(*[st.text(_LETTERS, max_size=_LONGEST)] * texts)
     return st.builds(Drawn, st.just(kind), st.just(wrong), start, several)
 
@@ -60,7 +60,7 @@ def numbers(below: int) -> st.SearchStrategy[int]:
 
 def scenario(what: Drawn) -> Scenario:
     """The scenario that carries out the intents, as far as each makes sense where it stands."""
-    specs = intents.starts(what.kind)[what.start]
+    specs = starts.starts(what.kind)[what.start]
     valid = intents.table(what.kind, specs)
     wrong = hostile.intents()
     made = Sequence(specs)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from kvparity.generate import intents
+from kvparity.generate import starts
 from kvparity.generate.strategies import Drawn, drawn, numbers
 from kvparity.laws import edits, handles, rows
 from kvparity.laws.edits import Site
@@ -65,7 +65,7 @@ class Tried(NamedTuple):
     choice: Choice
 
 
-KINDS = tuple(kind for kind in intents.KINDS if kind not in {"trie", "lru", "masks", "prompt"})
+KINDS = tuple(kind for kind in starts.KINDS if kind not in {"trie", "lru", "masks", "prompt"})
 """The kinds that laws say something of: what an LRU evicts follows from the bytes of buffers."""
 _TEXTS = 4
 _PLACES = 64
