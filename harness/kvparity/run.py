@@ -51,7 +51,7 @@ def run(
     return Run(
         header=_header(plan, started, time.perf_counter() - clock),
         records=tuple(done),
-        footer=_footer(done, _problems(plan, done)),
+        footer=footer(done, _problems(plan, done)),
     )
 
 
@@ -82,7 +82,8 @@ def _implementation(one: subjects.Implementation) -> Implementation:
     return Implementation(name=one.name, version=one.version, origin=one.origin, hashes=one.hashes)
 
 
-def _footer(records: Sequence[Record], problems: tuple[LedgerProblem, ...]) -> Footer:
+def footer(records: Sequence[Record], problems: tuple[LedgerProblem, ...]) -> Footer:
+    """What the records come to, with what is wrong with the ledger."""
     counts = Counter(record.verdict for record in records)
     return Footer(
         scenarios=len(records),

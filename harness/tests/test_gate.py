@@ -189,6 +189,27 @@ def test_several_references_have_a_page_each_and_one_over_them(tmp_path: Path) -
     assert "python:subject conforms to all 2 references." in done.stdout
 
 
+def test_an_entry_that_one_subject_needs_is_not_stale_for_the_other(tmp_path: Path) -> None:
+    (tmp_path / "subject.py").write_text(FAULTY, encoding="utf-8")
+    (tmp_path / "ledger.yaml").write_text(
+        "divergences:\n"
+        "  - {id: masks, match: {operation: make_mask, kind: standard}, why: by-design, reason: None.}\n"
+        "  - {id: never, match: {operation: trim, kind: standard}, why: by-design, reason: None.}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "kvparity.toml").write_text(
+        "subjects = ['python:subject', 'kvimpl']\nreferences = '0.32.2'\nledger = 'ledger.yaml'\n"
+        "scenarios = 'masks/standard-passes-the-window-through'\nexamples = 0\njobs = 1\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "gate", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert [[one["id"] for one in pair["ledger"]] for pair in told] == [["never"], ["never"]]
+
+
 def test_a_report_can_be_drawn_later_and_leaves_with_the_runs_code(red, tmp_path: Path) -> None:
     here, _done = red
     words = ["report", "kvparity-report/run.jsonl", "--format", "github"]

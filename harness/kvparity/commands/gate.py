@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kvparity.config import Config
 from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN, DIVERGES
 from kvparity.explain import explained
 from kvparity.record import Plan
+from kvparity.run import footer
 from kvreports import pairs, runfile, terminal
 from kvreports.brief import failing_records
 from kvreports.formats import as_format
@@ -69,6 +70,7 @@ def command(
         words = ("kvparity", *sys.argv[1:])
         plan = gate.plan(chosen, pair, whole=part.parts == 1, command=words)
         pairs_played.append(_held(plan, scenarios, chosen, out))
+    pairs_played = [_beside(held, pairs_played) for held in pairs_played]
     for held in pairs_played:
         _write(held, chosen)
     if len(pairs_played) > 1:
@@ -105,6 +107,24 @@ def _held(plan: Plan, scenarios: Sequence[Scenario], chosen: Config, out: Path) 
         scenarios = [*(one for one in scenarios if one.id not in replaced), *extra]
         run = played(plan, scenarios, chosen.jobs)
     return Held(explained(run, scenarios, plan.reference), out, tuple(extra))
+
+
+def _beside(held: Held, all_: Sequence[Held]) -> Held:
+    """The pair beside the others: one ledger speaks of all subjects at a reference.
+
+    An entry that another of them has found is not stale.
+    """
+    run, at = held.run, held.run.header.reference
+    found = {
+        finding.declared
+        for other in all_
+        if other.run.header.reference == at
+        for record in other.run.records
+        for finding in record.findings
+    }
+    problems = tuple(one for one in run.footer.ledger if one.why != "stale" or one.id not in found)
+    ended = footer(run.records, problems)
+    return replace(held, run=run.model_copy(update={"footer": ended}))
 
 
 def _in_file(one: Scenario, out: Path) -> Scenario:
