@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typed import kvparity
 
 from kvreports import runfile
 
@@ -42,18 +43,6 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "mine.yaml").write_text(FILE)
     (tmp_path / "faulty.py").write_text(FAULTY)
     return tmp_path
-
-
-def kvparity(here: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kvparity", *words],
-        cwd=here,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_a_run_that_conforms_leaves_a_whole_run_file_and_a_page(here: Path) -> None:

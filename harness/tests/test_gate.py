@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from typed import kvparity
 
 from kvparity import config, gate
 from kvparity.config import ConfigError, Shard
@@ -133,11 +134,7 @@ def red(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
         "examples = 10\noutputs = ['junit', 'sarif', 'markdown', 'github']\njobs = 1\n",
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "gate", "--json"],
-        cwd=here, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    return here, done
+    return here, kvparity(here, "gate", "--json")
 
 
 def test_a_generated_scenario_that_fails_is_shrunk_and_can_be_played_again(red) -> None:
@@ -174,10 +171,7 @@ def test_several_references_have_a_page_each_and_one_over_them(tmp_path: Path) -
         "scenarios = 'concatenate/append'\nexamples = 0\njobs = 1\n",
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "gate"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = kvparity(tmp_path, "gate")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "kvparity-report"
     linked = set(re.findall(r'href="([^"#]+)"', (out / "index.html").read_text("utf-8")))
@@ -202,11 +196,7 @@ def test_an_entry_that_one_subject_needs_is_not_stale_for_the_other(tmp_path: Pa
         "scenarios = 'masks/standard-passes-the-window-through'\nexamples = 0\njobs = 1\n",
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "gate", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    told = json.loads(done.stdout)
+    told = json.loads(kvparity(tmp_path, "gate", "--json").stdout)
     assert [[one["id"] for one in pair["ledger"]] for pair in told] == [["never"], ["never"]]
 
 

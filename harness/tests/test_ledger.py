@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import kvparity
 
 from kvoracle import lock
 from kvparity import gate, ledger, subjects
@@ -289,10 +288,7 @@ def test_pruning_plays_what_the_gate_plays(tmp_path: Path) -> None:
         "levels = ['returned']\nexamples = 25\nledger = 'led.yaml'\njobs = 1\n",
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "ledger", "prune"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    done = kvparity(tmp_path, "ledger", "prune")
     left = [entry.id for entry in ledger.load(tmp_path / "led.yaml")]
     assert (done.returncode, left) == (0, ["generated-only"]), done.stdout + done.stderr
 
@@ -312,16 +308,10 @@ def test_a_first_ledger_of_several_kinds_leaves_no_entry_stale(tmp_path: Path) -
     )
     path = tmp_path / "led.yaml"
     path.write_text("divergences: []\n", encoding="utf-8")
-    gate_ = [sys.executable, "-m", "kvparity", "gate"]
-    first = subprocess.run(
-        [*gate_, "--write-ledger", "led.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    first = kvparity(tmp_path, "gate", "--write-ledger", "led.yaml")
     text = path.read_text("utf-8").replace("why: ''", "why: by-design")
     path.write_text(text.replace("reason: ''", "reason: It is so."), encoding="utf-8")
-    again = subprocess.run(
-        gate_, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-    )
+    again = kvparity(tmp_path, "gate")
     assert (first.returncode, again.returncode) == (1, 0), again.stdout + again.stderr
 
 

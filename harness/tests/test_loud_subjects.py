@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typed import kvparity
 
 LOUD = """
 import os, sys
@@ -53,15 +51,7 @@ def test_json_is_all_that_is_printed(tmp_path: Path, words: str) -> None:
     (tmp_path / "loud.py").write_text(LOUD)
     (tmp_path / "mine.yaml").write_text(MINE)
     (tmp_path / "kvparity.toml").write_text('scenarios = ["mine.yaml"]\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", *words.split(), "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "KVPARITY_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = kvparity(tmp_path, *words.split(), "--json", KVPARITY_OFFLINE="1")
     assert json.loads(done.stdout)
     assert "Traceback" not in done.stderr
     assert {"import", "straight", "kept from before"} <= set(done.stderr.split("\n"))
@@ -71,8 +61,5 @@ def test_an_import_that_prints_and_fails_leaves_standard_output_alone(tmp_path: 
     (tmp_path / "loud.py").write_text(
         LOUD.replace("class KVCache", "raise ValueError\n\nclass KVCache")
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "kvparity", "run", "--subject", "python:loud", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = kvparity(tmp_path, "run", "--subject", "python:loud", "--json")
     assert (done.returncode, done.stdout) == (3, "")

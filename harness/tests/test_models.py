@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from here import needs_models_of_today
+from typed import kvparity
 
 from kvparity.models.compare import First, Outcome, compare
 from kvparity.models.zoo import ZOO, pick
@@ -136,17 +137,6 @@ class KVCache(kvimpl.KVCache):
             raise kvimpl.InvariantViolationError("here", "never 96")
         return super().update_and_fetch(keys, values)
 """
-
-
-def kvparity(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kvparity", *words],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_a_subject_that_raises_under_a_model_is_reported_and_leaves_with_1(tmp_path: Path) -> None:

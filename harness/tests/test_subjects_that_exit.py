@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typed import kvparity
 
 MINE = """
 family: mine
@@ -62,18 +60,6 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def kvparity(here: Path, words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kvparity", *words.split()],
-        cwd=here,
-        env={**os.environ, "KVPARITY_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -86,26 +72,35 @@ def kvparity(here: Path, words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_an_import_that_exits_is_said(here: Path, words: str, code: int) -> None:
-    done = kvparity(here, f"{words} --subject python:at_import")
+    done = kvparity(here, *f"{words} --subject python:at_import".split(), KVPARITY_OFFLINE="1")
     assert (done.returncode, done.stdout) == (code, "")
     assert "python:at_import cannot be imported: SystemExit: 0" in done.stderr
 
 
 def test_an_operation_that_exits_is_observed(here: Path) -> None:
-    done = kvparity(here, "run mine.yaml --json --subject python:in_trim")
+    done = kvparity(
+        here, *["run", "mine.yaml", "--json", "--subject", "python:in_trim"], KVPARITY_OFFLINE="1"
+    )
     (record,) = json.loads(done.stdout)["records"]
     assert (done.returncode, record["verdict"]) == (1, "refused")
     assert record["findings"][0]["subject"]["raised"] == "SystemExit"
-    assert kvparity(here, "check mine.yaml --subject python:in_trim").returncode == 1
+    assert (
+        kvparity(
+            here, *["check", "mine.yaml", "--subject", "python:in_trim"], KVPARITY_OFFLINE="1"
+        ).returncode
+        == 1
+    )
 
 
 def test_an_attribute_that_exits_is_observed(here: Path) -> None:
-    done = kvparity(here, "gate --subject python:in_offset")
+    done = kvparity(here, *["gate", "--subject", "python:in_offset"], KVPARITY_OFFLINE="1")
     assert (done.returncode, "SystemExit" in done.stdout) == (1, True), done.stdout + done.stderr
 
 
 def test_an_exit_that_nobody_expects_is_no_end_of_ours(here: Path) -> None:
-    done = kvparity(here, "run mine.yaml --subject python:anywhere")
+    done = kvparity(
+        here, *["run", "mine.yaml", "--subject", "python:anywhere"], KVPARITY_OFFLINE="1"
+    )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("kvparity: an implementation called exit(0)")
 
@@ -113,10 +108,10 @@ def test_an_exit_that_nobody_expects_is_no_end_of_ours(here: Path) -> None:
 def test_what_exits_before_a_command_begins_is_said(here: Path) -> None:
     (here / "rich").mkdir()
     (here / "rich" / "__init__.py").write_text(AT_IMPORT)  # `python -m` looks here first
-    done = kvparity(here, "run mine.yaml")
+    done = kvparity(here, *["run", "mine.yaml"], KVPARITY_OFFLINE="1")
     assert (done.returncode, done.stderr) == (3, "kvparity: something called exit(0)\n")
 
 
 @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("run --help", 0), ("run --no", 2)])
 def test_typers_own_exits_are_its_own(here: Path, words: str, code: int) -> None:
-    assert kvparity(here, words).returncode == code
+    assert kvparity(here, *words.split(), KVPARITY_OFFLINE="1").returncode == code
