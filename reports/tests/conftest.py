@@ -251,6 +251,25 @@ def _crash() -> Run:
     return _parted(None, theirs, found, verdict="crashed")
 
 
+def _layout() -> Run:
+    mine = ListValue(items=("0.0 float32 [1]", "1.0: KVCache"))
+    theirs = ListValue(items=("0.0 float32 [1]", "0.0: KVCache", "1.x: y"))
+    both = side(caches={"cache": cache(range(8))})
+    return _parted(both, both, finding(1, "layout", mine, theirs, cache="file f"))
+
+
+def _lacking() -> Run:
+    parts = {"what": "stop", "side": "subject", "message": "there is no KVCache.trim in it"}
+    theirs = side(caches={"cache": cache(range(8))})
+    return _parted(None, theirs, finding(1, "lacking", **parts), verdict="lacking")
+
+
+def _promised() -> Run:
+    both = side(caches={"cache": cache(range(8))})
+    parts = {"what": "promise", "side": "subject", "cache": "cache", "expected": numbers(3, 2)}
+    return _parted(both, both, finding(1, "offset", numbers(4, 3), **parts))
+
+
 def _pinned() -> Run:
     pins = ListValue(items=(ListValue(items=(0, 1, 9)),))
     got = ListValue(items=(ListValue(items=(0, 1, 2)),))
@@ -313,6 +332,9 @@ CASES: dict[str, Callable[[], Run]] = {
     "numbers": _numbers,
     "later numbers": _later_numbers,
     "crash": _crash,
+    "layout": _layout,
+    "lacking": _lacking,
+    "promised": _promised,
     "pinned": _pinned,
     "aside": _aside,
     "hostile": _hostile,

@@ -33,6 +33,13 @@ import pytest
             ],
         ),
         ("crash", [], ["outcome not played returned nothing ≠"]),
+        (
+            "layout",
+            [],
+            ["part 1 1.0: KVCache 0.0: KVCache ≠", "part 2 not there 1.x: y ≠"],
+        ),
+        ("lacking", [], ["outcome not played returned nothing ≠"]),
+        ("promised", [], ["offset [3, 2] [4, 3] ≠"]),
         ("pinned", ["9", "2"], []),
         ("aside", [], ["error OutOfRangeError raised RankMismatchError: keys are 3-D ≠"]),
     ],

@@ -13,6 +13,7 @@ function drawOperation(op, before, findings) {
     );
     parts.push(cache(name, op, mine[name], theirs[name], previous, findings, names.length));
   }
+  parts.push(layouts(findings));
   const pinned = pins(findings);
   if (!operationDiffers(op) || !pinned.length) return [pinned, parts];
   const also = `What is pinned here does not hold either (${pinned.length})`;
@@ -28,6 +29,19 @@ function pins(findings) {
       const labels = [finding.what === "fact" ? "pinned" : "before", finding.side];
       const title = finding.what === "fact" ? "What the scenario pins" : "What was promised";
       return section(title, pair(finding.field, finding.expected, actual, { labels }));
+    });
+}
+
+/** How a file, or a cache's state, is laid out otherwise: the lines that differ. */
+function layouts(findings) {
+  return findings
+    .filter((finding) => finding.field === "layout" && finding.what === "difference")
+    .map(({ cache: name, subject, reference }) => {
+      const [mine, theirs] = [subject, reference].map((value) => (value && value.items) || [value]);
+      const longer = mine.length < theirs.length ? theirs : mine;
+      const rows = longer.map((_, at) => [`part ${at}`, words(mine[at]), words(theirs[at]), true]);
+      const differing = rows.filter(([, left, right]) => left !== right);
+      return section([`${name} `, make("small", {}, "is laid out otherwise")], facts(differing, LABELS));
     });
 }
 
