@@ -116,14 +116,14 @@ def of_reference(name: str, **members: Any) -> ModuleType:
 def counts_in_place(self: Any, keys: mx.array, values: mx.array) -> Any:
     before = self.offset
     fetched = REFERENCE[0].BatchKVCache.update_and_fetch(self, keys, values)
-    before[...] = self.offset
+    before[:] = self.offset
     self.offset = before
     return fetched
 
 
 def writes_to_what_it_is_given(self: Any, keys: mx.array, values: mx.array) -> Any:
     fetched = REFERENCE[0].KVCache.update_and_fetch(self, keys, values)
-    keys[...] = 0
+    keys[:] = 0
     return fetched
 
 

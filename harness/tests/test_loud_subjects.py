@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from here import needs_models_of_today
 from typed import kvparity
 
 LOUD = """
@@ -44,7 +45,7 @@ scenarios:
         "show mine.yaml --subject python:loud",
         "table mine.yaml --trace --reference python:loud",
         "fuzz --kind standard --examples 2 --jobs 2 --subject python:loud",
-        "models llama --tokens 2 --subject python:loud",
+        pytest.param("models llama --tokens 2 --subject python:loud", marks=needs_models_of_today),
     ],
 )
 def test_json_is_all_that_is_printed(tmp_path: Path, words: str) -> None:
