@@ -14,7 +14,7 @@ from kvoracle.interface import Changes
 from kvreports.model import Finding, Record, Run
 from kvreports.words import sentence
 
-_BEHAVIOUR = {"difference", "refused"}
+_BEHAVIOUR = {"difference", "refused", "promise"}
 
 
 class _Part(BaseModel):
