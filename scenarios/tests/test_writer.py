@@ -27,3 +27,13 @@ def test_tokens_are_written_as_a_person_would() -> None:
     text = as_yaml(scenario("[{update: {keys: [[0, 1, 2, 3, 4]]}, expect: {keys: [[_, 7]]}}]"))
     assert "update: 0..4" in text
     assert "keys: [_, 7]" in text
+
+
+@pytest.mark.parametrize("model", ["null", "[m, null, draft]"])
+def test_a_model_without_a_name_or_with_several_is_written_as_it_was(model: str) -> None:
+    text = f"[{{trie_search: {{model: {model}, tokens: [1]}}}}]"
+    one = load_text(
+        f"family: f\nscenarios:\n  - name: a\n    cache: {{kind: trie}}\n    steps: {text}\n"
+    )[0]
+    assert f"model: {model}" in as_yaml(one)
+    assert load_text(as_yaml(one))[0].digest == one.digest

@@ -10,11 +10,13 @@ from kvscenarios.base import CacheRef, Count, Model
 from kvscenarios.steps.base import MakingStep, Nothing, Step
 from kvscenarios.tokens import Row, Tokens
 
+ModelKey = str | None | Annotated[tuple[str | None, ...], Field(max_length=8)]
+
 
 class PromptKey(Model):
-    """A model's name and a prompt."""
+    """What a model is known by, a name or several as mlx-lm's server has it, and a prompt."""
 
-    model: str = "m"
+    model: ModelKey = "m"
     tokens: Tokens
 
     @property
