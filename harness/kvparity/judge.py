@@ -99,7 +99,8 @@ class _Judge:
         """Pinned facts that a side does not meet, and promises that the subject breaks.
 
         What our corpus pins is what the pinned release does. At an older one, two sides that agree
-        on something else are not told so.
+        on something else are not told so. What the reference is known to miss, a subject may miss
+        likewise, but not a hardened one, which the entry says to do better.
         """
         typed_errors = self.face.typed_errors
         missed = partial(facts.misses, self.program, hardened_subject=typed_errors)
@@ -111,7 +112,8 @@ class _Judge:
         past = alike - known.keys() if of_the_past else set()
         for side, misses in (("subject", mine), ("reference", theirs)):
             for at in sorted(misses.keys() - past):
-                entry = known.get(at) if side == "reference" or at in alike else None
+                shared = at in alike and not typed_errors
+                entry = known.get(at) if side == "reference" or shared else None
                 yield self._miss(misses[at], "fact", side, entry)
         # What the reference does to its own arrays, those of a hardened subject still promise.
         for miss in facts.broken_promises(subject, None if typed_errors else reference):

@@ -264,3 +264,30 @@ def test_true_is_not_one() -> None:
 
     judgement = verdict_on("[observe]", module(kvimpl, KVCache=Counting))
     assert [f.field for f in judgement.findings] == ["trimmable"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict"), [(kvimpl, "subject-moved"), (REFERENCE[0], "declared")]
+)
+def test_a_hardened_subject_is_held_to_what_the_reference_is_known_to_miss_as_well(
+    subject: ModuleType, verdict: str
+) -> None:
+    match = ledger.Match(scenario=("f/a",), operation=("prepare",))
+    known = ledger.Entry(id="known", match=match, why="upstream-bug", reason="for the test")
+    program = Program(
+        load_text(
+            "family: f\nscenarios:\n  - name: a\n    cache: {kind: arrays, size: 1, batch: 2}\n"
+            "    steps: [{prepare: {lengths: [2, 1]}},"
+            " {prepare: {right_padding: [0, 1]}, expect: {lengths: [9, 9]}}]\n"
+        )[0]
+    )
+    mine, theirs = Face("subject", subject), Face("reference", *REFERENCE)
+    judgement = judge(
+        program,
+        InProcess(mine).play(program),
+        InProcess(theirs).play(program, aside=mine.typed_errors),
+        face=mine,
+        levels=LEVELS,
+        ledger=ledger.Ledger((known,), "0.32.2", known=(known,)),
+    )
+    assert judgement.verdict == verdict
