@@ -131,3 +131,9 @@ def test_no_scheduler_at_the_address_is_one_message() -> None:
 def test_a_cluster_and_workers_of_this_machine_are_not_asked_for_together() -> None:
     words = ["fuzz", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"]
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+def test_a_kind_that_the_reference_lacks_is_no_pass() -> None:
+    words = ["fuzz", "--kind", "lru", "--reference", "mlx-lm==0.29.1", "--examples", "3"]
+    done = CliRunner().invoke(app, [*words, "--seed", "1"])
+    assert (done.exit_code, "nothing was compared" in done.stderr) == (3, True)
