@@ -73,7 +73,8 @@ class Session:
     def trace(self) -> Trace:
         """What was observed, as plain values."""
         self.stop = self._flush() or self.stop
-        if self.watch is not None:
+        # What cannot be evaluated cannot be looked at again.
+        if self.watch is not None and (self.stop is None or self.stop.why != "crashed"):
             self.watch.look_again(self.entries, self.inputs, self.program.painted)
         return Trace(self.entries, self.stop)
 

@@ -14,7 +14,7 @@ from kvoracle.load import load
 from kvoracle.releases import PINNED, release
 from kvparity import ledger
 from kvparity.judge import Judgement, judge
-from kvparity.observe import LEVELS, Level
+from kvparity.observe import LEVELS, Level, Observer
 from kvparity.play import InProcess
 from kvparity.program import Program
 from kvscenarios import load_text
@@ -158,6 +158,19 @@ def test_the_layout_of_a_file_is_compared() -> None:
     steps = "[{update: [1, 2]}, {save: {file: f}}]"
     judgement = verdict_on(steps, module(REFERENCE[0], save_prompt_cache=save))
     assert [(f.field, f.cache) for f in judgement.findings] == [("layout", "file f")]
+
+
+def test_what_cannot_be_evaluated_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_observer: Observer) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(Observer, "read", fails)
+    ring = "{kind: rotating, max_size: 2}"
+    judgement = verdict_on("[{decode: 0..4}]", REFERENCE[0], cache=ring)
+    assert (judgement.verdict, judgement.findings[0].message) == (
+        "crashed",
+        "cannot be evaluated: RuntimeError: no memory",
+    )
 
 
 @pytest.mark.parametrize(
