@@ -20,10 +20,10 @@ _APART, _TREE = "metadata apart", "one tree"
 
 def state(cache: Any, snapshot: Callable[[Any], Any]) -> Laid:
     """The layout of a cache's state: what stands where, and what its short arrays hold."""
-    apart = hasattr(type(cache), "meta_state")
-    convention = _APART if apart else _TREE
+    convention = _convention(cache)
     try:
-        parts = list(_parts("", (cache.state, cache.meta_state) if apart else cache.state))
+        carried = (cache.state, cache.meta_state) if convention == _APART else cache.state
+        parts = list(_parts("", carried))
     except ANY_ERROR as error:  # what reading it raises is its layout
         return Laid(convention, raised(error))
     short = [value for _, value in parts if isinstance(value, mx.array) and value.ndim < 2]
@@ -38,9 +38,13 @@ def file(path: Path, example: Any) -> Laid:
     """
     loaded: Any = mx.load(str(path), return_metadata=True)
     arrays, metadata = loaded
-    convention = _APART if hasattr(type(example), "meta_state") else _TREE
     places = sorted(f"{name} {_form(array)}" for name, array in arrays.items())
-    return Laid(convention, (*places, *sorted(f"{key}: {word}" for key, word in metadata.items())))
+    words = sorted(f"{key}: {word}" for key, word in metadata.items())
+    return Laid(_convention(example), (*places, *words))
+
+
+def _convention(cache: Any) -> str:
+    return _APART if hasattr(type(cache), "meta_state") else _TREE
 
 
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -19,6 +19,7 @@ from kvparity import operations, output
 from kvparity.laws.twins import Broken
 from kvparity.observe import ANY_ERROR, array_bytes
 from kvparity.program import Op, Program
+from kvparity.watch import arrays
 
 
 def changed(face: Face, program: Program) -> Iterator[Broken]:
@@ -64,10 +65,10 @@ def _handed(
         with suppress(*ANY_ERROR):
             cache = call.find(operations.subject_of(op) or "")
         kind = _kind(face, cache)
-        for array in _arrays(result):
+        for array in arrays(result):
             yield op, kind, "returned", (array, array[...])
         with suppress(*ANY_ERROR):
-            for array in _arrays(getattr(cache, "state", None)):
+            for array in arrays(getattr(cache, "state", None)):
                 yield op, kind, "state", (array, array[...])
 
 
@@ -76,11 +77,3 @@ def _kind(face: Face, cache: Any) -> str:
         return face.kind_of(cache)
     except Unsupported:
         return "none"
-
-
-def _arrays(value: Any) -> Iterator[mx.array]:
-    if isinstance(value, mx.array):
-        yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _arrays(part)
