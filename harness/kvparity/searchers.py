@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from threading import Event, Lock
 from typing import Any, NamedTuple, NoReturn
 
@@ -63,10 +63,18 @@ def processes(jobs: int, subject: str, reference: str) -> Iterator[Searcher]:
         cores.put(core)
     pool = ProcessPoolExecutor(jobs, spawn, _begin, (stopped, cores))
     try:
-        with interruptions.held_back():
-            for _ in range(jobs):
-                pool.submit(_nothing)  # each has one more worker started
+        try:
+            with interruptions.held_back():
+                for _ in range(jobs):
+                    pool.submit(_nothing)  # each has one more worker started
+        except BrokenExecutor:
+            raise WorkerDied(_DIED) from None
         yield Searcher(_played_by(pool, subject, reference), stopped.set)
+    except WorkerDied:
+        # A worker that was only being started then is missed by the pool, and would wait for ever.
+        for worker in active_children():
+            worker.terminate()
+        raise
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)
