@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from kvscenarios.caches import CacheSpec, Geometry
 from kvscenarios.caches import List as ListSpec
-from kvscenarios.steps.base import Step
+from kvscenarios.steps.base import MakingStep, Step
 from kvscenarios.steps.batch import Extend, Extract, Filter, Merge
 from kvscenarios.steps.one import Copy, FromState, New, ToQuantized
 from kvscenarios.steps.prompt import Load, MakePromptCache, Save
@@ -46,10 +46,14 @@ class Layout:
 
 
 class Layouts:
-    """The layouts of a scenario's caches, as they are before the next step."""
+    """The layouts of a scenario's caches, as they are before the next step.
+
+    `all` has every one that there has been.
+    """
 
     def __init__(self, specs: Mapping[str, CacheSpec]) -> None:
         self._known = {name: Layout.of(spec) for name, spec in specs.items()}
+        self.all = list(self._known.values())
         self._files: dict[str, list[Layout]] = {}
         self._reused: list[Layout] = []
 
@@ -64,7 +68,7 @@ class Layouts:
         return layout.children[int(index)] if int(index) < len(layout.children) else layout
 
     def take(self, step: Step) -> None:
-        """Follow what the step does to the layouts."""
+        """Follow what the step does to the layouts; most steps do nothing to them."""
         if isinstance(step, Filter):
             self._resize(step.targets[0], len(step.rows))
         elif isinstance(step, Extend):
@@ -74,21 +78,21 @@ class Layouts:
             self._files[step.save.file] = self._layers(step.targets)
         elif isinstance(step, LruInsert):
             self._reused = self._layers(step.lru_insert.caches)
-        else:
+        elif isinstance(step, MakingStep):
             self._make(step)
 
-    def _make(self, step: Step) -> None:
+    def _make(self, step: MakingStep) -> None:
         if isinstance(step, New):
-            self._known[step.as_] = Layout.of(step.new)
+            self._put(step.as_, Layout.of(step.new))
         elif isinstance(step, FromState):
-            self._known[step.as_] = Layout.of(step.from_state.geometry)
+            self._put(step.as_, Layout.of(step.from_state.geometry))
         elif isinstance(step, Copy | ToQuantized):
-            self._known[step.as_] = self.of(step.targets[0])
+            self._put(step.as_, self.of(step.targets[0]))
         elif isinstance(step, Merge) and step.merge:
             rows = sum(self.of(name).rows for name in step.merge)
-            self._known[step.as_] = self.of(step.merge[0]).with_rows(rows)
+            self._put(step.as_, self.of(step.merge[0]).with_rows(rows))
         elif isinstance(step, Extract):
-            self._known[step.as_] = self.of(step.targets[0]).with_rows(1)
+            self._put(step.as_, self.of(step.targets[0]).with_rows(1))
         elif isinstance(step, MakePromptCache):
             args = step.make_prompt_cache
             own = args.make_cache
@@ -99,8 +103,13 @@ class Layouts:
         elif isinstance(step, LruFetch):
             self._number(step.as_, self._reused)
 
+    def _put(self, name: str, layout: Layout) -> None:
+        self._known[name] = layout
+        self.all.append(layout)
+
     def _number(self, name: str, layers: list[Layout]) -> None:
-        self._known.update({f"{name}.{index}": layer for index, layer in enumerate(layers)})
+        for index, layer in enumerate(layers):
+            self._put(f"{name}.{index}", layer)
 
     def _layers(self, names: tuple[str, ...]) -> list[Layout]:
         """The layouts of these caches, a prompt cache's name standing for all of its layers."""
@@ -111,4 +120,4 @@ class Layouts:
         return found
 
     def _resize(self, name: str, rows: int) -> None:
-        self._known[name] = self.of(name).with_rows(rows)
+        self._put(name, self.of(name).with_rows(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 
 import mlx.core as mx
@@ -20,6 +20,8 @@ from kvscenarios.steps.masks import DynamicRoll, OfAModel
 from kvscenarios.steps.one import Decode, FromState, SetSlot, SetState, Update
 from kvscenarios.tensors import ShapedTensor, TokenTensor
 
+_REMEMBERED = 4096
+"""Steps whose arrays are kept: scenarios have many in common."""
 _LONG = 16
 _LOOKS = 8
 """In a decode of more than 16 tokens, what is held is looked at every eighth."""
@@ -31,8 +33,9 @@ class Op:
     """One operation: the step it belongs to, and which of the step's tokens, for a decode.
 
     `expect` stands at the last op of its step, which `ends` it. `refused` is the error that a
-    hardened subject is to raise here. An op is `passing` in the midst of a long decode: the tokens
-    held are looked at every now and then, what is returned and the numbers every time.
+    hardened subject is to raise here. `roots` are the caches that the targets are, or are in. An op
+    is `passing` in the midst of a long decode: the tokens held are looked at every now and then,
+    what is returned and the numbers every time.
     """
 
     name: str
@@ -42,57 +45,69 @@ class Op:
     expect: Expect | None
     makes: str | None
     targets: tuple[str, ...]
+    roots: frozenset[str]
     refused: str | None
     ends: bool = True
     passing: bool = False
 
 
-@dataclass
 class _Tensor:
     """An array to be made: what it holds, in what layout, as keys or as values."""
 
-    spec: TokenTensor | ShapedTensor
-    layout: Layout
-    side: Side
+    def __init__(
+        self, spec: TokenTensor | ShapedTensor, layout: Layout, side: Side, *, each: bool = False
+    ) -> None:
+        self._spec = spec
+        self._side = side
+        self._each = each
+        self._dtype = spec.dtype or layout.dtype
+        self._last: Paint | None = None
+        self._painted: list[Painted] = []
+        self.lanes = _lanes(spec, layout, side)
 
-    @property
-    def dtype(self) -> str:
-        """The array's type: its own, or the cache's."""
-        return self.spec.dtype or self.layout.dtype
+    def painted(self, paint: Paint) -> list[Painted]:
+        """The array; or, where each token is an update, one for each of them."""
+        if self._last is not paint:
+            self._last, self._painted = paint, self._paint(paint)
+        return self._painted
 
-    @cached_property
-    def lanes(self) -> tuple[int, int, int]:
-        """(batch, heads, lanes): the cache's, but for what the spec says itself."""
-        if isinstance(self.spec, ShapedTensor):
-            return 1, 1, 1
-        own = self.layout.head_dim if self.side == "keys" else self.layout.value_head_dim
-        given = self.spec.batch, self.spec.heads, self.spec.head_dim
-        usual = self.layout.batch, self.layout.heads, own
-        batch, heads, lanes = (
-            at if length is None else length for length, at in zip(given, usual, strict=True)
-        )
-        return batch, heads, lanes
-
-    def paint(self, paint: Paint, token: int | None = None) -> Painted:
-        """The array, or that of one of its tokens alone."""
-        if isinstance(self.spec, ShapedTensor):
-            numbers = mx.arange(1, prod(self.spec.shape) + 1)
-            shaped = numbers.reshape(self.spec.shape).astype(getattr(mx, self.spec.dtype))
-            return Painted(shaped)
-        rows = self.spec.tokens
-        if token is not None:
-            rows = tuple([row[token : token + 1] for row in rows])
-        return paint.tensor(rows, self.lanes, self.dtype, self.side)
+    def _paint(self, paint: Paint) -> list[Painted]:
+        if isinstance(self._spec, ShapedTensor):
+            numbers = mx.arange(1, prod(self._spec.shape) + 1)
+            shaped = numbers.reshape(self._spec.shape).astype(getattr(mx, self._spec.dtype))
+            return [Painted(shaped)]
+        tokens = self._spec.tokens
+        parts = [tokens]
+        if self._each:
+            parts = [tuple([row[at : at + 1] for row in tokens]) for at in range(len(tokens[0]))]
+        return [paint.tensor(part, self.lanes, self._dtype, self._side) for part in parts]
 
     def check(self, paint: Paint) -> None:
         """Raises PaintError where the tokens do not fit the rows, or the dtype."""
-        if isinstance(self.spec, ShapedTensor):
+        if isinstance(self._spec, ShapedTensor):
             return
         batch = self.lanes[0]
-        if len(self.spec.tokens) not in (1, batch):
-            raise PaintError(f"{len(self.spec.tokens)} rows of tokens for a batch of {batch}")
-        largest = max((max(row, default=0) for row in self.spec.tokens), default=0)
-        paint.check(largest, self.dtype)
+        if len(self._spec.tokens) not in (1, batch):
+            raise PaintError(f"{len(self._spec.tokens)} rows of tokens for a batch of {batch}")
+        paint.check(self._largest, self._dtype)
+
+    @cached_property
+    def _largest(self) -> int:
+        assert isinstance(self._spec, TokenTensor)  # noqa: S101 - narrows the type
+        return max((max(row, default=0) for row in self._spec.tokens), default=0)
+
+
+def _lanes(spec: TokenTensor | ShapedTensor, layout: Layout, side: Side) -> tuple[int, int, int]:
+    """(batch, heads, lanes): the cache's, but for what the spec says itself."""
+    if isinstance(spec, ShapedTensor):
+        return 1, 1, 1
+    own = layout.head_dim if side == "keys" else layout.value_head_dim
+    given = spec.batch, spec.heads, spec.head_dim
+    usual = layout.batch, layout.heads, own
+    batch, heads, lanes = (
+        at if length is None else length for length, at in zip(given, usual, strict=True)
+    )
+    return batch, heads, lanes
 
 
 class Program:
@@ -105,15 +120,13 @@ class Program:
         self.scenario = scenario
         self.ops = [op for index, step in enumerate(scenario.steps) for op in _ops_of(index, step)]
         layouts = Layouts(scenario.specs)
-        self._tensors: list[list[_Tensor]] = []
-        seen = [layouts.of(name) for name in scenario.specs]
+        self._tensors: list[tuple[_Tensor, ...]] = []
         for step in scenario.steps:
-            self._tensors.append(list(_tensors(step, layouts)))
+            self._tensors.append(_tensors(step, layouts))
             if step.expect is None or step.expect.error is None:
                 # What is to be refused changes no cache.
                 layouts.take(step)
-            seen += [layouts.of(name) for name in _named(step)]
-        self.paint = _paint(seen or [Layout()], self._tensors)
+        self.paint = _paint(layouts.all, self._tensors)
         for index, tensors in enumerate(self._tensors):
             for tensor in tensors:
                 self._check(index, tensor)
@@ -142,10 +155,11 @@ class Program:
         """The arrays that each op is given, as they were painted."""
         painted: list[tuple[Painted, ...]] = []
         for step, tensors in zip(self.scenario.steps, self._tensors, strict=True):
-            count = len(step.decode[0]) if isinstance(step, Decode) else 1
-            for token in range(count):
-                only = token if isinstance(step, Decode) else None
-                painted.append(tuple([tensor.paint(self.paint, only) for tensor in tensors]))
+            arrays = [tensor.painted(self.paint) for tensor in tensors]
+            if arrays:
+                painted += zip(*arrays, strict=True)
+            elif not isinstance(step, Decode):
+                painted.append(())
         return painted
 
     def _check(self, index: int, tensor: _Tensor) -> None:
@@ -161,57 +175,66 @@ class Program:
 def _ops_of(index: int, step: Step) -> Iterator[Op]:
     makes = step.as_ if isinstance(step, MakingStep) else None
     refused = step.expect.error if step.expect else None
+    targets = step.targets
+    roots = frozenset([name.partition(".")[0] for name in targets])
     if not isinstance(step, Decode):
-        yield Op(step.op, step, index, None, step.expect, makes, step.targets, refused)
+        yield Op(step.op, step, index, None, step.expect, makes, targets, roots, refused)
         return
     last = len(step.decode[0]) - 1
     for token in range(last):
         passing = last >= _LONG and bool((last - token) % _LOOKS)
-        yield Op("decode", step, index, token, None, None, step.targets, None, False, passing)
+        yield Op("decode", step, index, token, None, None, targets, roots, None, False, passing)
     if last >= 0:
-        yield Op("decode", step, index, last, step.expect, None, step.targets, refused)
+        yield Op("decode", step, index, last, step.expect, None, targets, roots, refused)
 
 
-def _named(step: Step) -> tuple[str, ...]:
-    """The caches that a step is about: those it acts on, and the one it makes."""
-    return (*step.targets, step.as_) if isinstance(step, MakingStep) else step.targets
-
-
-def _tensors(step: Step, layouts: Layouts) -> Iterator[_Tensor]:
+def _tensors(step: Step, layouts: Layouts) -> tuple[_Tensor, ...]:
     """The arrays that the step's operation is given."""
     layout = layouts.of(step.targets[0]) if step.targets else Layout()
     if isinstance(step, Decode):
-        spec = TokenTensor.model_construct(tokens=step.decode)
-        if step.decode[0]:
-            yield from (_Tensor(spec, layout, side) for side in _SIDES)
-    elif isinstance(step, Update):
+        return _decoded(step.decode, layout) if step.decode[0] else ()
+    if isinstance(step, Update):
         keys, values = step.update.keys, step.update.values
-        yield _Tensor(keys, layout, "keys")
-        yield _Tensor(keys if values is None else values, layout, "values")
-    elif isinstance(step, OfAModel):
+        return _pair(keys, keys if values is None else values, layout)
+    if isinstance(step, OfAModel):
         shape = (layout.rows, step.args.n, 1)
         hidden = ShapedTensor.model_construct(shape=shape, dtype=layout.dtype)
-        yield _Tensor(hidden, layout, "keys")
-    elif isinstance(step, SetSlot):
-        if step.set_slot.to is not None:
-            yield _Tensor(step.set_slot.to, layout, "keys")
-    elif isinstance(step, DynamicRoll):
+        return (_Tensor(hidden, layout, "keys"),)
+    if isinstance(step, SetSlot):
+        to = step.set_slot.to
+        return () if to is None else (_Tensor(to, layout, "keys"),)
+    if isinstance(step, DynamicRoll):
         rows = step.dynamic_roll.tokens
-        yield _Tensor(TokenTensor.model_construct(tokens=rows), Layout(len(rows), 1, 1, 1), "keys")
-    elif isinstance(step, SetState):
-        yield from _state(step.set_state, layout)
-    elif isinstance(step, FromState):
-        yield from _state(step.from_state.state, Layout.of(step.from_state.geometry))
+        spec = TokenTensor.model_construct(tokens=rows)
+        return (_Tensor(spec, Layout(len(rows), 1, 1, 1), "keys"),)
+    if isinstance(step, SetState):
+        return _state(step.set_state, layout)
+    if isinstance(step, FromState):
+        return _state(step.from_state.state, Layout.of(step.from_state.geometry))
+    return ()
 
 
-def _state(parts: Sequence[TokenTensor | ShapedTensor], layout: Layout) -> Iterator[_Tensor]:
-    return (_Tensor(part, layout, _SIDES[index % 2]) for index, part in enumerate(parts))
+@lru_cache(maxsize=_REMEMBERED)
+def _pair(
+    keys: TokenTensor | ShapedTensor, values: TokenTensor | ShapedTensor, layout: Layout
+) -> tuple[_Tensor, ...]:
+    return _Tensor(keys, layout, "keys"), _Tensor(values, layout, "values")
 
 
-def _paint(layouts: list[Layout], tensors: list[list[_Tensor]]) -> Paint:
-    shapes = [shape for layout in layouts for shape in _shapes(layout)]
-    shapes += [tensor.lanes for group in tensors for tensor in group]
-    batch, heads, lanes = (max(shape[axis] for shape in shapes) for axis in range(3))
+@lru_cache(maxsize=_REMEMBERED)
+def _decoded(tokens: tuple[tuple[int, ...], ...], layout: Layout) -> tuple[_Tensor, ...]:
+    spec = TokenTensor.model_construct(tokens=tokens)
+    return tuple([_Tensor(spec, layout, side, each=True) for side in _SIDES])
+
+
+def _state(parts: Sequence[TokenTensor | ShapedTensor], layout: Layout) -> tuple[_Tensor, ...]:
+    return tuple([_Tensor(part, layout, _SIDES[at % 2]) for at, part in enumerate(parts)])
+
+
+def _paint(layouts: list[Layout], tensors: list[tuple[_Tensor, ...]]) -> Paint:
+    shapes = {shape for layout in layouts for shape in _shapes(layout)}
+    shapes.update(tensor.lanes for group in tensors for tensor in group)
+    batch, heads, lanes = map(max, zip(*(shapes or _shapes(Layout())), strict=True))
     return shared(batch, heads, lanes)
 
 

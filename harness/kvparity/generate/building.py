@@ -7,6 +7,8 @@ validated as if it came from a file; a test holds the two ways against each othe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from kvscenarios import Scenario
@@ -21,6 +23,8 @@ from kvscenarios.steps.reuse import PromptKey, TrieEntry
 from kvscenarios.tensors import KeysValues, TokenTensor
 
 FAMILY = "generated"
+_REMEMBERED = 8192
+"""Steps made before that are kept: nothing changes a step, and scenarios have many in common."""
 _NOTHING = NoArguments()
 _REFUSED = Expect.model_validate({"error": "CacheError"})
 
@@ -49,8 +53,8 @@ def _rows_of_a_batch(arguments: Any) -> Any:
 
 
 def _of(model: type[Any]) -> Callable[[Any], Any]:
-    def build(arguments: Mapping[str, Any]) -> Any:
-        return model.model_construct(**arguments)
+    def build(arguments: Sequence[tuple[str, Any]]) -> Any:
+        return model.model_construct(**dict(arguments))
 
     return build
 
@@ -62,6 +66,13 @@ def _of_prompt(model: type[Any]) -> Callable[[Any], Any]:
     return build
 
 
+_MASKS = {
+    "make_mask": _of(MaskArgs),
+    "model_mask": _of(ModelMaskArgs),
+    "ssm_mask": _of(SsmMaskArgs),
+    "create_causal_mask": _of(CausalMaskArgs),
+    "create_attention_mask": _of(AttentionMaskArgs),
+}
 _BUILT: dict[str, Callable[[Any], Any]] = {
     "decode": _rows,
     "append": _rows,
@@ -74,11 +85,7 @@ _BUILT: dict[str, Callable[[Any], Any]] = {
     "merge": tuple,
     "trim_prompt_cache": _itself,
     "can_trim_prompt_cache": _nothing,
-    "make_mask": _of(MaskArgs),
-    "model_mask": _of(ModelMaskArgs),
-    "ssm_mask": _of(SsmMaskArgs),
-    "create_causal_mask": _of(CausalMaskArgs),
-    "create_attention_mask": _of(AttentionMaskArgs),
+    **_MASKS,
     "round_trip": _nothing,
     "materialize": _nothing,
     "finalize": _nothing,
@@ -98,6 +105,13 @@ def step(
     op: str, arguments: Any, *, on: str | tuple[str, ...] | None = None, made: str | None = None
 ) -> Step:
     """A step: `on` which caches (None for the only one), `made` the name of what it makes."""
+    if op in _MASKS:
+        arguments = tuple(arguments.items())
+    alike = isinstance(arguments, int | range | NoneType) or op in _MASKS
+    return (_remembered if alike else _built)(op, arguments, on, made)
+
+
+def _built(op: str, arguments: Any, on: str | tuple[str, ...] | None, made: str | None) -> Step:
     given: dict[str, Any] = {} if on in (None, DEFAULT_CACHE) else {"on": on}
     build = _BUILT.get(op)
     if build is None:
@@ -107,6 +121,9 @@ def step(
     if made is not None:
         given["as_"] = made
     return OPERATIONS[op].model_construct(**{op: build(arguments), **given})
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_built)
 
 
 def copied(source: str, made: str) -> Step:

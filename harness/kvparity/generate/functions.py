@@ -31,7 +31,7 @@ def _attention(sequence: Sequence, intent: Intent) -> None:
 
 
 def _roll(sequence: Sequence, intent: Intent) -> None:
-    rows = [sequence.tokens(intent.n) for _ in intent.how]
+    rows = [list(sequence.tokens(intent.n)) for _ in intent.how]
     arguments = {"tokens": rows, "shifts": intent.how}
     sequence.steps.append(building.step("dynamic_roll", arguments))
 

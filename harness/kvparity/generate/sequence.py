@@ -74,10 +74,10 @@ class Sequence:
         """Whether n more tokens can be told apart from all before."""
         return self.token + n <= self._most
 
-    def tokens(self, n: int) -> list[int]:
+    def tokens(self, n: int) -> range:
         """The next n tokens; no two of a scenario are the same."""
         self.token += n
-        return list(range(self.token - n, self.token))
+        return range(self.token - n, self.token)
 
 
 def _most(caches: list[Shadow]) -> int:
@@ -373,7 +373,7 @@ def _set_slot(sequence: Sequence, intent: Intent) -> None:
         sequence.step(cache, "set_slot", {"index": index})
     else:
         cache.slots[index] = cache.touched = True
-        sequence.step(cache, "set_slot", {"index": index, "to": sequence.tokens(2)})
+        sequence.step(cache, "set_slot", {"index": index, "to": list(sequence.tokens(2))})
 
 
 def _prepare_lengths(sequence: Sequence, intent: Intent) -> None:
