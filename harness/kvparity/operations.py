@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import mlx.core as mx
 
 from kvoracle.face import Face
+from kvparity.files import Files
 from kvparity.program import Op
 from kvscenarios.base import Model
 from kvscenarios.caches import CacheSpec, Geometry
@@ -24,15 +24,15 @@ from kvscenarios.steps.prompt import Load
 class Call:
     """An operation about to be done: whose, which, on what caches, and the arrays it is given.
 
-    A name in `caches` may stand for a list: the caches of a prompt, a layer each. `files` is a
-    directory of the scenario's own.
+    A name in `caches` may stand for a list: the caches of a prompt, a layer each. `files` are
+    the scenario's own.
     """
 
     face: Face
     op: Op
     caches: dict[str, Any]
     given: tuple[mx.array, ...]
-    files: Path
+    files: Files
 
     @property
     def args(self) -> Any:
@@ -275,13 +275,8 @@ def _advance(call: Call) -> None:
     call.face.method(call.target, "advance")(call.args)
 
 
-def file_of(files: Path, name: str) -> Path:
-    """Where a scenario's file of this name is."""
-    return files / f"{name}.safetensors"
-
-
 def _save(call: Call) -> None:
-    path = file_of(call.files, call.args.file)
+    path = call.files.of(call.args.file)
     written = "metadata" in call.args.model_fields_set
     metadata = dict(call.args.metadata) if written else None
     call.face.save(str(path), call.find_all(call.op.targets), metadata)
@@ -291,7 +286,7 @@ def _load(call: Call) -> Any:
     """The metadata, or without it the caches' type: what is to be changed later is a list."""
     step = cast(Load, call.op.step)
     asked = step.with_metadata
-    found = call.face.load(str(file_of(call.files, step.file)), metadata=asked)
+    found = call.face.load(str(call.files.of(step.file)), metadata=asked)
     caches, metadata = found if asked else (found, {})
     call.keep(list(caches))
     kind, items = type(caches).__name__, tuple(sorted(dict(metadata).items()))

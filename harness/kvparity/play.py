@@ -7,21 +7,18 @@ evaluations that it does together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack, suppress
 
 import mlx.core as mx
 
 from kvoracle.face import Face
 from kvparity import output
+from kvparity.files import files
 from kvparity.garbage import uncollected
 from kvparity.observe import Observer
 from kvparity.program import Program
 from kvparity.session import Session
 from kvparity.trace import Trace
-
-_WITH_FILES = {"save", "load"}
 
 
 class InProcess:
@@ -44,11 +41,10 @@ class InProcess:
         with output.kept_clear(), uncollected(), ExitStack() as stack:
             sessions = []
             for program in programs:
-                files = stack.enter_context(_directory(program))
-                sessions.append(
-                    Session(self.face, self._observer.another(), program, Path(files), aside=aside)
-                )
-                sessions[-1].run()
+                own = stack.enter_context(files())
+                session = Session(self.face, self._observer.another(), program, own, aside=aside)
+                sessions.append(session)
+                session.run()
             _evaluate(sessions)
             return [session.trace() for session in sessions]
 
@@ -57,10 +53,3 @@ def _evaluate(sessions: Sequence[Session]) -> None:
     """Evaluate everything at once; if that fails, each session finds out whether it is to blame."""
     with suppress(Exception):
         mx.eval([session.pending() for session in sessions])
-
-
-def _directory(program: Program) -> AbstractContextManager[str]:
-    """A directory for the files that the scenario saves, if it saves any."""
-    if any(op.name in _WITH_FILES for op in program.ops):
-        return TemporaryDirectory(prefix="kvparity-")
-    return nullcontext("")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import carried, operations
+from kvparity.files import Files
 from kvparity.observe import ANY_ERROR, EXTRAS, Observer, raised
 from kvparity.program import Op, Program
 from kvparity.trace import Entry, Held, Laid, Raised, Stop, Trace
@@ -23,7 +23,7 @@ from kvparity.watch import Watch, arrays
 _RESTORING = {"round_trip", "set_state", "from_state", "load"}
 _ON_ONE = {
     *("update", "decode", "append", "trim", "make_mask", "model_mask", "ssm_mask"),
-    *("maybe_trim_front", "get_slot", "observe"),
+    *("maybe_trim_front", "get_slot", "observe", "round_trip", "materialize"),
 }
 _TOGETHER = 32
 """Operations evaluated together."""
@@ -33,7 +33,7 @@ class Session:
     """A program on its way through an implementation."""
 
     def __init__(
-        self, face: Face, observer: Observer, program: Program, files: Path, *, aside: bool
+        self, face: Face, observer: Observer, program: Program, files: Files, *, aside: bool
     ) -> None:
         self.face = face
         self.files = files
@@ -122,17 +122,14 @@ class Session:
 
     def _reached_by(self, op: Op) -> Iterator[Any]:
         """The caches that an op acts on, and the one that it made."""
-        for name in (op.makes, *op.targets):
+        for name in (op.makes, *op.roots):
             if name is not None:
-                yield self.caches.get(name.partition(".")[0])
+                yield self.caches.get(name)
 
     def _note_restored(self, op: Op) -> None:
-        roots = {name.partition(".")[0] for name in op.targets}
-        if op.name in _RESTORING:
-            self.restored |= {op.makes} if op.makes else roots
-        elif roots & self.restored:
-            # What is made of a restored cache, or joined with one, is laid out as that was.
-            self.restored |= {op.makes} if op.makes else roots
+        # What is made of a restored cache, or joined with one, is laid out as that was.
+        if op.name in _RESTORING or not self.restored.isdisjoint(op.roots):
+            self.restored.update((op.makes,) if op.makes else op.roots)
 
     def _passing(self, op: Op) -> dict[str, Held]:
         """Within a decode, the cache decoded, and no other; empty for any other operation."""
@@ -150,7 +147,7 @@ class Session:
     def _layouts(self, op: Op, entry: Entry, *, ends: bool) -> Iterator[tuple[str, Laid]]:
         """How a file saved by this op is laid out and, at the end, the state of every cache."""
         if op.name == "save" and entry.raised is None:
-            file = operations.file_of(self.files, op.step.args.file)
+            file = self.files.of(op.step.args.file)
             call = operations.Call(self.face, op, self.caches, (), self.files)
             yield f"file {op.step.args.file}", carried.file(file, call.find_all(op.targets)[0])
         for name, cache in self.caches.items() if ends else ():
@@ -186,14 +183,13 @@ class Session:
             self.watch.read_out(len(self.entries), name)
         return held
 
-    def _reached(self, op: Op) -> set[str]:
+    def _reached(self, op: Op) -> frozenset[str]:
         """The caches that an op on one of them can reach: it, and those that share arrays with it.
 
         Caches come to share arrays only by an op on several, or by one that makes a cache: who does
         was found out after the last of these.
         """
-        roots = {name.partition(".")[0] for name in op.targets}
-        return roots.union(*(self.sharing.get(root, ()) for root in roots))
+        return op.roots.union(*[self.sharing.get(root, ()) for root in op.roots])
 
     def _shared(self) -> dict[str, set[str]]:
         """For each cache, if there are several, those that it shares an array with."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
 from kvparity import operations, output
+from kvparity.files import Files, files
 from kvparity.laws.twins import Broken
 from kvparity.observe import ANY_ERROR, array_bytes
 from kvparity.program import Op, Program
@@ -24,8 +23,8 @@ from kvparity.watch import arrays
 
 def changed(face: Face, program: Program) -> Iterator[Broken]:
     """The first array returned that is no longer what it was, and the first out of a state."""
-    with output.kept_clear(), TemporaryDirectory(prefix="kvparity-") as files:
-        handed = list(_handed(face, program, Path(files)))
+    with output.kept_clear(), files() as own:
+        handed = list(_handed(face, program, own))
     try:
         mx.eval([pair for *_, pair in handed])
     except Exception:  # noqa: BLE001 - what cannot be evaluated is another check's affair
@@ -45,7 +44,7 @@ def _as_it_was(handle: mx.array, snapshot: mx.array) -> bool:
 
 
 def _handed(
-    face: Face, program: Program, files: Path
+    face: Face, program: Program, own: Files
 ) -> Iterator[tuple[Op, str, str, tuple[mx.array, mx.array]]]:
     caches: dict[str, Any] = {}
     try:
@@ -54,7 +53,7 @@ def _handed(
     except ANY_ERROR:  # the implementation's, whatever it is
         return
     for op, given in zip(program.ops, program.inputs(), strict=True):
-        call = operations.Call(face, op, caches, given, files)
+        call = operations.Call(face, op, caches, given, own)
         try:
             result = operations.run(call)
         except Unsupported:

@@ -10,7 +10,6 @@ from collections.abc import Container, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import mlx.core as mx
@@ -19,6 +18,7 @@ from kvoracle.face import Face
 from kvoracle.linetrace import Line, trace_lines
 from kvparity import operations
 from kvparity.facts import mask_rows
+from kvparity.files import files
 from kvparity.observe import array_bytes
 from kvparity.paint import UNREADABLE, UNWRITTEN, Paint
 from kvparity.program import Program
@@ -44,17 +44,17 @@ def working(
 
     An input that is to be refused is played on a copy, as in a run against a hardened subject.
     """
-    show, files = _Shower(program.paint), files_of(face)
-    with TemporaryDirectory(prefix="kvparity-") as directory:
+    show, sources = _Shower(program.paint), files_of(face)
+    with files() as own:
         caches = {
             name: operations.make(face, spec) for name, spec in program.scenario.specs.items()
         }
         inputs = program.inputs()
         for index, op in enumerate(program.ops[:end]):
             here = copy.deepcopy(caches) if op.refused else caches
-            call = operations.Call(face, op, here, inputs[index], Path(directory))
+            call = operations.Call(face, op, here, inputs[index], own)
             if index in traced:
-                yield trace_lines(partial(operations.run, call), files, show)
+                yield trace_lines(partial(operations.run, call), sources, show)
                 continue
             with suppress(Exception):
                 operations.run(call)
