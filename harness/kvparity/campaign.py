@@ -9,7 +9,6 @@ has a seed of its own, made from the campaign's, so that rounds can be played an
 from __future__ import annotations
 
 import contextlib
-import gc
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -19,8 +18,7 @@ from typing import Any, NamedTuple
 import hypothesis
 from hypothesis import strategies as st
 
-from kvparity import interruptions, ledger, subjects
-from kvparity.garbage import seldom_collected
+from kvparity import garbage, interruptions, ledger, subjects
 from kvparity.generate import profiles
 from kvparity.generate.strategies import Drawn, drawn, scenario
 from kvparity.judge import Judgement, judge
@@ -200,7 +198,7 @@ def play_round(
             if steps in passed:
                 return
         if outcome.examples % _COLLECTED == _COLLECTED - 1:
-            gc.collect()  # here: what is passed over above is not counted
+            garbage.collect()  # here: what is passed over above is not counted
         found = fails(arena, what, made, outcome, known)
         if found is None:
             if steps is not None:
@@ -219,7 +217,7 @@ def play_round(
     # In this order: a seed takes the database away from the settings that it finds.
     test = hypothesis.seed(task.seed)(hypothesis.given(_strategy(task))(check))
     test = hypothesis.settings(chosen, max_examples=task.examples)(test)
-    with seldom_collected(), contextlib.suppress(_Fails, _OutOfTime):
+    with garbage.seldom_collected(), contextlib.suppress(_Fails, _OutOfTime):
         test()
     spent = time.perf_counter() - began
     outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())

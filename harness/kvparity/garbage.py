@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 
 @contextmanager
@@ -24,11 +25,20 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """The same for long: who asks for it collects by hand, and only what was made since."""
+    """The same for long: who asks for it lets `collect` look at what was made since, by hand."""
     with uncollected():
+        _settle()
         gc.collect()
-        gc.freeze()
-        try:
-            yield
-        finally:
-            gc.unfreeze()
+        yield
+
+
+def collect() -> None:
+    """Look at what was made since the last time, and no more at what outlived that."""
+    gc.collect(1)
+
+
+@cache
+def _settle() -> None:
+    """Keep what there is by now out of every collection to come: modules, and what they hold."""
+    gc.collect()
+    gc.freeze()
