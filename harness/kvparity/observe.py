@@ -165,7 +165,7 @@ EXTRAS: dict[str, Field] = {
 }
 """Facts that are looked at only where a step pins them: not every implementation means the same."""
 
-_LARGE = 512
+_LARGE = 1536
 """Numbers from which on an array is read faster once mlx has made it contiguous."""
 _SEQUENCES = (tuple, list)
 _SCALARS = (int, bool, str, NoneType)

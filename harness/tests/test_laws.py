@@ -231,7 +231,7 @@ def test_a_law_that_the_subject_breaks_is_told_from_one_that_the_reference_break
 def test_a_subject_that_is_not_hardened_is_not_asked_what_only_hardened_ones_promise() -> None:
     theirs = implementation(f"mlx-lm=={PINNED}")
     outcome = play_round(
-        Arena(theirs, theirs, NOTHING), Round("standard", 0, 4, "debug", laws=True)
+        Arena(theirs, theirs, NOTHING), Round("standard", 0, 20, "debug", laws=True)
     )
     assert outcome.findings == []
     assert {one.fingerprint.operation for one in outcome.about_reference} <= {
