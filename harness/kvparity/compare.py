@@ -57,16 +57,15 @@ def differences(
             return
         if "returned" in levels and not aside and not same(mine.returned, theirs.returned):
             yield Difference(index, "returned", None, "returned", mine.returned, theirs.returned)
-        yield from _held(index, mine, theirs, levels, complete=complete)
-        if layouts and "state" in levels:
+        if mine.held != theirs.held or _types(mine) != _types(theirs):
+            yield from _held(index, mine, theirs, levels, complete=complete)
+        if layouts and mine.layouts and "state" in levels:
             yield from _layouts(index, mine, theirs)
 
 
 def _held(
     index: int, mine: Entry, theirs: Entry, levels: Collection[Level], *, complete: bool
 ) -> Iterator[Difference]:
-    if mine.held == theirs.held and _types(mine) == _types(theirs):
-        return
     for name in dict.fromkeys([*mine.held, *theirs.held]):
         ours, other = mine.held.get(name), theirs.held.get(name)
         if ours is None or other is None:

@@ -25,7 +25,7 @@ _ON_ONE = {
     *("update", "decode", "append", "trim", "make_mask", "model_mask", "ssm_mask"),
     *("maybe_trim_front", "get_slot", "observe", "round_trip", "materialize"),
 }
-_TOGETHER = 32
+_TOGETHER = 64
 """Operations evaluated together."""
 
 

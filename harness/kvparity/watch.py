@@ -17,6 +17,7 @@ from kvparity.paint import Painted
 from kvparity.trace import Entry, Frozen
 
 _LEAVES = frozenset((int, bool, float, str, NoneType))
+_SEQUENCES = (tuple, list)
 
 
 class Watch:
@@ -38,7 +39,7 @@ class Watch:
         if type(result) in _LEAVES:
             return
         handles = set(map(id, arrays(result)))
-        if handles and any(id(part) in handles for cache in caches for part in arrays(cache)):
+        if handles and not handles.isdisjoint(map(id, arrays(list(caches)))):
             self._returned.append((index, result))
 
     def read_out(self, index: int, name: str) -> None:
@@ -80,7 +81,7 @@ def arrays(value: Any) -> list[mx.array]:
             found.append(part)
         elif kind in _LEAVES:
             continue
-        elif isinstance(part, tuple | list):
+        elif isinstance(part, _SEQUENCES):
             pending += part
         elif isinstance(part, dict):
             pending += part.values()
