@@ -122,7 +122,7 @@ class Program:
         layouts = Layouts(scenario.specs)
         self._tensors: list[tuple[_Tensor, ...]] = []
         for step in scenario.steps:
-            self._tensors.append(_tensors(step, layouts))
+            self._tensors.append(_tensors(step, layouts) if isinstance(step, _GIVEN) else ())
             if step.expect is None or step.expect.error is None:
                 # What is to be refused changes no cache.
                 layouts.take(step)
@@ -188,6 +188,10 @@ def _ops_of(index: int, step: Step) -> Iterator[Op]:
         yield Op("decode", step, index, last, step.expect, None, targets, roots, refused)
 
 
+_GIVEN = (Decode, Update, OfAModel, SetSlot, DynamicRoll, SetState, FromState)
+"""The steps whose operations are given arrays."""
+
+
 def _tensors(step: Step, layouts: Layouts) -> tuple[_Tensor, ...]:
     """The arrays that the step's operation is given."""
     layout = layouts.of(step.targets[0]) if step.targets else Layout()
@@ -197,9 +201,7 @@ def _tensors(step: Step, layouts: Layouts) -> tuple[_Tensor, ...]:
         keys, values = step.update.keys, step.update.values
         return _pair(keys, keys if values is None else values, layout)
     if isinstance(step, OfAModel):
-        shape = (layout.rows, step.args.n, 1)
-        hidden = ShapedTensor.model_construct(shape=shape, dtype=layout.dtype)
-        return (_Tensor(hidden, layout, "keys"),)
+        return _hidden((layout.rows, step.args.n, 1), layout.dtype)
     if isinstance(step, SetSlot):
         to = step.set_slot.to
         return () if to is None else (_Tensor(to, layout, "keys"),)
@@ -219,6 +221,12 @@ def _pair(
     keys: TokenTensor | ShapedTensor, values: TokenTensor | ShapedTensor, layout: Layout
 ) -> tuple[_Tensor, ...]:
     return _Tensor(keys, layout, "keys"), _Tensor(values, layout, "values")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _hidden(shape: tuple[int, ...], dtype: str) -> tuple[_Tensor, ...]:
+    spec = ShapedTensor.model_construct(shape=shape, dtype=dtype)
+    return (_Tensor(spec, Layout(), "keys"),)
 
 
 @lru_cache(maxsize=_REMEMBERED)

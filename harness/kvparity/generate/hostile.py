@@ -7,6 +7,7 @@ of hostile sizes stay there, too: mlx dies of them when the reference is asked f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -114,6 +115,7 @@ def _impossible_cache(sequence: Sequence, intent: Intent) -> None:
     sequence.steps.append(building.refused("new", spec, on=None, made="impossible"))
 
 
+@cache
 def intents() -> tuple[Intent, ...]:
     """Every way to be wrong, on any of the caches."""
     return tuple(Intent(way, n, which) for way, n, which in product(DO, range(4), range(3)))
