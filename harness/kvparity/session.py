@@ -173,6 +173,8 @@ class Session:
     def _held(self, name: str, cache: Any) -> dict[str, Held]:
         """What a cache holds, and each within it."""
         restored = name in self.restored
+        if type(cache) is not list and not self.face.children(cache):
+            return {name: self._look(name, cache, restored=restored)}
         parts = self._parts(name, cache)
         return {part: self._look(part, one, restored=restored) for part, one in parts}
 

@@ -66,27 +66,27 @@ _PARTS = {
     "prompt": ("prompts", "writes", "trims", "masks", "lives", "slots"),
 }
 _WEIGHTS = {
-    "decode": 6,
-    "update": 6,
-    "append": 6,
-    "merge": 4,
-    "extract": 4,
-    "set_slot": 6,
-    "lru_request": 6,
-    "lru_insert": 4,
-    "lru_fetch": 4,
-    "trie_add": 6,
-    "trie_search": 4,
-    "trim": 4,
-    "make_mask": 3,
-    "forward": 4,
-    "copy": 1,
+    "decode": 12,
+    "update": 12,
+    "append": 12,
+    "merge": 8,
+    "extract": 8,
+    "set_slot": 12,
+    "lru_request": 12,
+    "lru_insert": 8,
+    "lru_fetch": 8,
+    "trie_add": 12,
+    "trie_search": 8,
+    "trim": 8,
+    "make_mask": 6,
+    "forward": 8,
+    "copy": 2,
     "save": 1,
-    "materialize": 1,
+    "materialize": 2,
 }
-"""How often an operation is drawn among others: 2 is the usual weight.
+"""How often an operation is drawn among others: 4 is the usual weight.
 
-A file costs as much time as a dozen other steps.
+A file is drawn seldom, for it costs as much time as a dozen other steps.
 """
 
 
@@ -96,7 +96,7 @@ def _weighed(found: Iterable[Intent]) -> Iterator[Intent]:
     for intent in found:
         by_op.setdefault(intent.op, []).append(intent)
     variants = {op: cycle(group) for op, group in by_op.items()}
-    weights = {op: _WEIGHTS.get(op, 2) for op in by_op}
+    weights = {op: _WEIGHTS.get(op, 4) for op in by_op}
     total, credit = sum(weights.values()), dict.fromkeys(by_op, 0)
     for _ in range(TABLE):
         for op, weight in weights.items():
