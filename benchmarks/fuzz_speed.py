@@ -4,8 +4,9 @@ A step is an operation on both sides; a decode counts each of its tokens. Every 
 several rounds, as a campaign does, each with a seed of its own. Printed are the steps a second of
 the fastest, for what else the machine does only ever slows one down, and of the median; and in the
 fastest the shares of drawing (Hypothesis's own), of building scenarios and arrays out of what was
-drawn, of playing both sides, and of comparing. The budgets are for kinds that are flat, which hold keys and values and nothing
-else: at least 10,000 steps a second, and less than 40 percent for drawing.
+drawn, of playing both sides, and of comparing. The budgets are for kinds that are flat, which hold
+keys and values and nothing else: at least 10,000 steps a second, and less than 40 percent for
+drawing.
 
     python benchmarks/fuzz_speed.py [--examples N] [--rounds N] [--kind KIND ...]
 """
