@@ -132,7 +132,12 @@ def anchors(cells: list[list[int | str]]) -> Iterator[list[int | str]]:
     That is one lane of the token's, so the lanes are not in their places; nothing else is wrong.
     """
     for row in cells:
-        yield [int(str(cell)[:-1]) if str(cell).endswith("*") else cell for cell in row]
+        yield [_anchor(cell) for cell in row]
+
+
+def _anchor(cell: int | str) -> int | str:
+    token = str(cell).removesuffix("*")
+    return int(token) if token.isdigit() else cell  # v3*: a value's, among keys
 
 
 def _held_cells(side: Side) -> Callable[[Entry, Held | None, Paint], Any]:

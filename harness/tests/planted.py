@@ -14,7 +14,7 @@ from typing import Any
 import mlx.core as mx
 
 import kvimpl
-from kvimpl import ConcatenateKVCache, KVCache, RotatingKVCache
+from kvimpl import ConcatenateKVCache, KVCache, QuantizedKVCache, RotatingKVCache
 
 
 @dataclass(frozen=True)
@@ -342,6 +342,21 @@ class swaps_two_numbers_of_its_metadata(RotatingKVCache):
 class trims_nothing(ConcatenateKVCache):
     def trim(self, n: int) -> int:
         return min(n, self.offset)
+
+
+@fault("quantized/*", "returned", "raised")
+class quantizes_the_keys_twice(QuantizedKVCache):
+    def update_and_fetch(self, keys, values):
+        return super().update_and_fetch(keys, keys)
+
+
+@fault("masks/*", "returned")
+class remembers_its_mask_whatever_the_window(KVCache):
+    def make_mask(self, N, window_size=None, return_array=False):
+        asked = self.offset, N, return_array
+        if getattr(self, "asked", None) != asked:
+            self.asked, self.mask = asked, super().make_mask(N, window_size, return_array)
+        return self.mask
 
 
 # --- the free functions
