@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 
 @contextmanager
@@ -25,20 +24,16 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """The same for long: who asks for it lets `collect` look at what was made since, by hand."""
+    """The same for long: who asks for it lets `collect` look at what was made since, by hand.
+
+    What there is by then is kept out of all collections to come: modules, and what is remembered.
+    """
     with uncollected():
-        _settle()
         gc.collect()
+        gc.freeze()
         yield
 
 
 def collect() -> None:
     """Look at what was made since the last time, and no more at what outlived that."""
     gc.collect(1)
-
-
-@cache
-def _settle() -> None:
-    """Keep what there is by now out of every collection to come: modules, and what they hold."""
-    gc.collect()
-    gc.freeze()
