@@ -66,7 +66,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_ends_with_what_was_found_until_then(tmp_path: Path, jobs: str) -> None:
     with fuzz(tmp_path, "--seconds", "600", "--jobs", jobs) as process:
-        wait_for_a_finding(tmp_path)
+        wait_for_a_finding(process, tmp_path)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=100)
         assert process.returncode == 130, err
@@ -74,11 +74,12 @@ def test_ctrl_c_ends_with_what_was_found_until_then(tmp_path: Path, jobs: str) -
         assert err == "kvparity: interrupted: this is what was found until then\n"
 
 
-def wait_for_a_finding(here: Path) -> None:
+def wait_for_a_finding(process: subprocess.Popen[str], here: Path) -> None:
     """Until one is remembered: mlx-lm's buffer of tokens hands out the one that it goes on with."""
     for _ in range(1200):
         if (here / ".hypothesis" / "kvparity" / "tokens").exists():
             return
+        assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     raise AssertionError("nothing was found")
 
