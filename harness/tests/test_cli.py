@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from typed import kvparity
+from typed import kvparity, shell
 
 from kvreports import runfile
 
@@ -212,18 +211,6 @@ def test_ctrl_c_that_a_finalizer_swallows_is_no_less_one(here: Path) -> None:
     done = kvparity(here, "run", "mine.yaml", "--subject", "python:swallows")
     assert (done.returncode, done.stderr) == (130, "kvparity: interrupted\n")
     assert not (here / "kvparity-report").exists()
-
-
-def shell(here: Path, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m kvparity {words}"],
-        cwd=here,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 @pytest.mark.parametrize("words", ["list", "run mine.yaml", "--help"])
