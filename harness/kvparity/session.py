@@ -141,7 +141,7 @@ class Session:
             cache = self._find(op, name)
         if cache is None:
             return {}
-        restored = name.partition(".")[0] in self.restored
+        restored = not self.restored.isdisjoint(op.roots)
         return {name: self._look(name, cache, restored=restored, passing=op.passing)}
 
     def _layouts(self, op: Op, entry: Entry, *, ends: bool) -> Iterator[tuple[str, Laid]]:
@@ -173,8 +173,6 @@ class Session:
     def _held(self, name: str, cache: Any) -> dict[str, Held]:
         """What a cache holds, and each within it."""
         restored = name in self.restored
-        if type(cache) is not list and not self.face.children(cache):
-            return {name: self._look(name, cache, restored=restored)}
         parts = self._parts(name, cache)
         return {part: self._look(part, one, restored=restored) for part, one in parts}
 

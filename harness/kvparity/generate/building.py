@@ -106,8 +106,8 @@ def step(
 ) -> Step:
     """A step: `on` which caches (None for the only one), `made` the name of what it makes."""
     if op in _MASKS:
-        arguments = tuple(arguments.items())
-    alike = isinstance(arguments, int | range | NoneType) or op in _MASKS
+        return _remembered(op, tuple(arguments.items()), on, made)
+    alike = isinstance(arguments, int | range | NoneType)
     return (_remembered if alike else _built)(op, arguments, on, made)
 
 
