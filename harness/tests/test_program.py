@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kvparity.observe import array_bytes
 from kvparity.program import Program
+from kvparity.trace import Frozen
 from kvscenarios.loader import load_text
 
 REFUSED = """
@@ -47,6 +51,29 @@ def test_tokens_in_a_row_are_said_by_their_ends() -> None:
         "set_state [0..1050, 0..1050] on a",
         "dynamic_roll tokens=[[1, 2], [3, 4]] shifts=[1, 0]",
     ]
+
+
+ALIKE = """
+family: alike
+scenarios:
+  - name: alone
+    caches: {a: {kind: standard}}
+    steps: [{on: a, STEP: [3, 5]}]
+  - name: beside-one-with-more-heads
+    caches: {a: {kind: standard}, b: {kind: standard, heads: 5}}
+    steps: [{on: a, STEP: [3, 5]}]
+"""
+
+
+@pytest.mark.parametrize(("step", "tokens"), [("decode", [[[3]], [[5]]]), ("update", [[[3, 5]]])])
+def test_a_step_that_two_scenarios_share_is_painted_as_each_of_them_paints(
+    step: str, tokens: list[list[list[int]]]
+) -> None:
+    programs = [Program(scenario) for scenario in load_text(ALIKE.replace("STEP", step))]
+    for program in [*programs, *programs]:
+        keys = [given[0] for given in program.inputs()]
+        frozen = [Frozen("float32", one.shape, array_bytes(one)) for one in keys]
+        assert [program.paint.cells(one, "keys") for one in frozen] == tokens
 
 
 SAVED_CHILD = """
