@@ -72,7 +72,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Round:
-    """What to draw, how, until when (seconds since the epoch); `laws`, whether laws are tried."""
+    """What to draw, how, until when (seconds since the epoch); `laws`, whether laws are tried.
+
+    `remember`: keep failing examples; `replay`: try first those that were kept before.
+    """
 
     kind: str
     seed: int
@@ -80,8 +83,19 @@ class Round:
     profile: str = "nightly"
     hostile: bool = False
     remember: bool = False
+    replay: bool = False
     until: float | None = None
     laws: bool = False
+
+    @property
+    def memory(self) -> str:
+        """Under which name failing examples are kept: one for all that are drawn alike.
+
+        Read as another strategy's they would mean something else, pass, and be forgotten.
+        """
+        if self.laws:
+            return f"{self.kind}-laws"
+        return f"{self.kind}-hostile" if self.hostile else self.kind
 
 
 @dataclass
@@ -162,8 +176,8 @@ class Arena:
         return judge(program, *traces, face=face, levels=LEVELS, ledger=self.ledger)
 
 
-class _OutOfTime(BaseException):
-    """Leaves Hypothesis at once, from wherever it is: it lets pass what is no Exception."""
+class _OutOfTime(KeyboardInterrupt):
+    """Leaves Hypothesis at once, from wherever it is, and without the example being remembered."""
 
 
 class _Fails(Exception):  # noqa: N818 - tells Hypothesis that an example is interesting
@@ -213,15 +227,21 @@ def play_round(
             outcome.failures[found.fingerprint] = found
         raise _Fails
 
-    chosen = profiles.profile(task.profile, task.kind, remember=task.remember)
     # In this order: a seed takes the database away from the settings that it finds.
     test = hypothesis.seed(task.seed)(hypothesis.given(_strategy(task))(check))
-    test = hypothesis.settings(chosen, max_examples=task.examples)(test)
+    test = hypothesis.settings(_settings(task), max_examples=task.examples)(test)
     with garbage.seldom_collected(), contextlib.suppress(_Fails, _OutOfTime):
         test()
     spent = time.perf_counter() - began
     outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())
     return outcome
+
+
+def _settings(task: Round) -> hypothesis.settings:
+    chosen = profiles.profile(task.profile)
+    if not task.remember:
+        return chosen
+    return profiles.remembering(chosen, task.memory, replay=task.replay)
 
 
 def _strategy(task: Round) -> st.SearchStrategy[Any]:
@@ -340,7 +360,7 @@ def rounds(
     left, number = examples, 0
     while left is None or left > 0:
         size = template.examples if left is None else min(template.examples, left)
-        first = replace(template, examples=size, remember=template.remember and number == 0)
+        first = replace(template, examples=size, replay=number == 0)
         wave = [replace(first, kind=kind) for kind in kinds]
         fewer = max(1, size // _LAWS_SHARE)
         lawful = replace(first, examples=fewer, laws=True)

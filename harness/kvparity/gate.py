@@ -91,7 +91,7 @@ def _drawn(kind: str, examples: int) -> list[Scenario]:
         interruptions.check()
         made.append(scenario(what))
 
-    chosen = profiles.profile("debug", kind)  # draws, and shrinks nothing
+    chosen = profiles.profile("debug")  # draws, and shrinks nothing
     test = hypothesis.settings(chosen, max_examples=examples)(hypothesis.given(drawn(kind))(keep))
     hypothesis.seed(_SEED)(test)()
     return made

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import planted
 import pytest
+from hypothesis.database import InMemoryExampleDatabase
 from typer.testing import CliRunner
 
 from kvoracle.face import Face
@@ -21,6 +23,8 @@ from kvparity.ledger import Ledger
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_file
+
+ONE_REPLAYED = Round("standard", 1, 1, remember=True, replay=True)
 
 
 @functools.cache
@@ -94,17 +98,68 @@ def test_a_failure_is_remembered_and_tried_first_the_next_time(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arena = with_fault("trim_returns_what_was_asked")
-    found = play_round(arena, Round("standard", 0, 25, "nightly", remember=True))
-    again = play_round(arena, Round("standard", 1, 1, "nightly", remember=True))
+    found = play_round(arena, Round("standard", 0, 25, remember=True))
+    again = play_round(arena, ONE_REPLAYED)
     assert set(again.failures) == set(found.failures)
-    assert play_round(arena, Round("standard", 1, 1, "nightly")).failures == {}
+    assert play_round(arena, replace(ONE_REPLAYED, remember=False)).failures == {}
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        Round("standard", 2, 5, remember=True, replay=True, laws=True),
+        Round("standard", 2, 5, remember=True, replay=True, hostile=True),
+        Round("standard", 2, 5, remember=True),
+    ],
+    ids=["laws", "hostile", "a later wave"],
+)
+def test_what_is_remembered_is_not_forgotten_by_rounds_in_between(
+    between: Round, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arena = with_fault("trim_returns_what_was_asked")
+    found = play_round(arena, Round("standard", 0, 25, remember=True)).failures
+    before = remembered("standard")
+    play_round(arena, between, known=set(found))
+    assert before
+    assert remembered("standard") >= before
+
+
+def test_the_example_at_which_the_time_is_up_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    play_round(own(), replace(ONE_REPLAYED, until=0.0))
+    assert remembered("standard") == set()
+
+
+def remembered(name: str) -> set[Path]:
+    return {path for path in (profiles.DATABASE / name).rglob("*") if path.is_file()}
+
+
+def test_every_wave_remembers_and_the_first_replays() -> None:
+    template = Round("", 0, 10, remember=True)
+    waves = [wave for [wave] in rounds(["standard"], 1, 30, template)]
+    assert [(one.remember, one.replay) for one in waves] == [
+        (True, True),
+        (True, False),
+        (True, False),
+    ]
 
 
 @pytest.mark.parametrize("name", profiles.NAMES)
-def test_a_profile_has_no_deadline_and_remembers_only_where_it_is_to(name: str) -> None:
-    plain, remembering = (profiles.profile(name, "x", remember=wish) for wish in (False, True))
+def test_a_profile_has_no_deadline_and_remembers_nothing_by_itself(name: str) -> None:
+    plain = profiles.profile(name)
     assert (plain.deadline, plain.database) == (None, None)
-    assert (remembering.deadline, remembering.database) == (None, profiles.database("x"))
+
+
+def test_of_a_failure_the_smallest_example_is_remembered_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = InMemoryExampleDatabase()
+    monkeypatch.setattr(profiles, "database", lambda _name: kept)
+    play_round(with_fault("rotates_to_slot_zero"), Round("rotating", 0, 25, remember=True))
+    assert [len(examples) for examples in kept.data.values() if examples] == [1]
 
 
 def test_rounds_draw_as_many_examples_as_were_asked_for() -> None:

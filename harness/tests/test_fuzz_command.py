@@ -77,7 +77,7 @@ def test_ctrl_c_ends_with_what_was_found_until_then(tmp_path: Path, jobs: str) -
 def wait_for_a_finding(process: subprocess.Popen[str], here: Path) -> None:
     """Until one is remembered: mlx-lm's buffer of tokens hands out the one that it goes on with."""
     for _ in range(1200):
-        if (here / ".hypothesis" / "kvparity" / "tokens").exists():
+        if (here / ".hypothesis" / "kvparity" / "tokens-laws").exists():
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)

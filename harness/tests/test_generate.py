@@ -20,7 +20,7 @@ from kvscenarios.writer import as_yaml
 @functools.cache
 def drawn(kind: str, *, wrong: bool = False, examples: int = 10) -> list[Scenario]:
     found: list[Scenario] = []
-    gate = hypothesis.settings(profiles.profile("gate", "any"), max_examples=examples)
+    gate = hypothesis.settings(profiles.profile("gate"), max_examples=examples)
 
     @gate
     @hypothesis.seed(5)

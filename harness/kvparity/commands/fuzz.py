@@ -114,7 +114,9 @@ def _search(wish: Wish, arena: Arena, seed: int, found: Outcome) -> bool:
     kinds = wish.kinds or KINDS
     seconds = _SECONDS if wish.seconds is None and wish.examples is None else wish.seconds
     until = None if seconds is None else time.time() + seconds
-    template = Round("", 0, _ROUND, wish.profile, wish.hostile, _remembers(wish), until)
+    template = Round(
+        "", 0, _ROUND, wish.profile, hostile=wish.hostile, remember=_remembers(wish), until=until
+    )
     with ExitStack() as stack:
         searcher = stack.enter_context(_searcher(wish, arena))
         interruptions = stack.enter_context(_heeded(searcher.stop))

@@ -7,22 +7,25 @@ deadline, and none is called unhealthy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 DATABASE = Path(".hypothesis") / "kvparity"
-"""Where failing examples are remembered, a directory a kind; relative to where one works."""
+"""Where failing examples are remembered, a directory a name; relative to where one works."""
 
 
-def _in_a_directory(kind: str) -> ExampleDatabase:
-    return DirectoryBasedExampleDatabase(DATABASE / kind)
+def _in_a_directory(name: str) -> ExampleDatabase:
+    return DirectoryBasedExampleDatabase(DATABASE / name)
 
 
 database: Callable[[str], ExampleDatabase] = _in_a_directory
-"""What remembers a kind's failing examples; put another one here to share them."""
+"""What remembers failing examples, by the name they have; put another one here to share them."""
+
+_ON_THE_WAY = (b".secondary", b".pareto")
+"""How Hypothesis's keys end where examples are that have given way to smaller ones, or are odd."""
 
 _BASE = settings(
     settings.get_profile("default"),
@@ -43,12 +46,37 @@ settings.register_profile(
 )
 
 
-def profile(name: str, kind: str, *, remember: bool = False) -> settings:
-    """The settings of a profile; `remember`: replay a kind's earlier failures, and keep new ones.
+def profile(name: str) -> settings:
+    """The settings of a profile, which remember nothing: a seed alone says what they draw."""
+    return settings.get_profile(f"kvparity-{name}")
 
-    A run that is to be repeated from its seed alone must not remember.
+
+class _Smallest(ExampleDatabase):
+    """Keeps the smallest example of a failure in another database, and none of those before it.
+
+    Every campaign shrinks its own way: of a fault that stays, ever more of them would gather.
     """
-    found = settings.get_profile(f"kvparity-{name}")
-    if not remember:
-        return found
-    return settings(found, database=database(kind))
+
+    def __init__(self, kept: ExampleDatabase) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def save(self, key: bytes, value: bytes) -> None:
+        if not key.endswith(_ON_THE_WAY):
+            self._kept.save(key, value)
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        return self._kept.fetch(key)
+
+    def delete(self, key: bytes, value: bytes) -> None:
+        self._kept.delete(key, value)
+
+
+def remembering(chosen: settings, name: str, *, replay: bool) -> settings:
+    """The same settings, with failing examples kept under this name.
+
+    `replay` tries first those that were kept before, and forgets which of them pass now. A campaign
+    that goes on must not: what it has found passes from then on, and would be forgotten.
+    """
+    phases = [phase for phase in chosen.phases if replay or phase is not Phase.reuse]
+    return settings(chosen, database=_Smallest(database(name)), phases=phases)
