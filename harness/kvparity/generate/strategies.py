@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from kvparity.generate import building, functions, hostile, intents, reuse, sequence, starts
+from kvparity.generate import building, functions, hostile, intents, reuse, rows, single, starts
 from kvparity.generate.sequence import Intent, Sequence
 from kvscenarios import Scenario
 
@@ -23,7 +23,8 @@ _TEXTS, _LONGEST = 10, 16
 """Texts are a few letters long on the average, however long they may be: so there are several."""
 
 _DO: dict[str, Callable[[Sequence, Intent], None]] = {
-    **sequence.DO,
+    **single.DO,
+    **rows.DO,
     **functions.DO,
     **reuse.DO,
     **hostile.DO,
