@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import mlx.core as mx
 
+from kvoracle import states
 from kvoracle.face import Face
 from kvparity.files import Files
 from kvparity.program import Op
@@ -142,15 +143,15 @@ def _copy(call: Call) -> None:
 
 
 def _round_trip(call: Call) -> None:
-    call.replace(call.face.restored(call.target))
+    call.replace(states.restored(call.face, call.target))
 
 
 def _set_state(call: Call) -> None:
-    call.face.set_state(call.target, call.given)
+    states.set_state(call.face, call.target, call.given)
 
 
 def _set_meta_state(call: Call) -> None:
-    call.face.set_meta_state(call.target, call.args)
+    states.set_meta_state(call.face, call.target, call.args)
 
 
 def _materialize(call: Call) -> None:
@@ -159,7 +160,7 @@ def _materialize(call: Call) -> None:
 
 def _from_state(call: Call) -> None:
     args = call.args
-    call.keep(call.face.from_state(args.kind, call.given, args.meta_state))
+    call.keep(states.from_state(call.face, args.kind, call.given, args.meta_state))
 
 
 def _new(call: Call) -> None:

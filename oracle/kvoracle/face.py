@@ -38,7 +38,7 @@ CLASS_NAMES = {
 }
 _MAMBA = "MambaCache"
 """What `ArraysCache(2)` was before 0.26.1; until 0.30.5 it stayed, as one of its subclasses."""
-_KINDS = {name: kind for kind, name in CLASS_NAMES.items()} | {_MAMBA: "arrays"}
+KINDS = {name: kind for kind, name in CLASS_NAMES.items()} | {_MAMBA: "arrays"}
 _FIRST = {
     "rotating": "max_size",
     "chunked": "chunk_size",
@@ -122,7 +122,7 @@ class Face:
         """A name of the module. Raises Unsupported."""
         found = getattr(self.cache, name, None)
         if found is None:
-            raise self._lacks(name)
+            raise self.lacks(name)
         return found
 
     def method(self, cache: object, name: str) -> Any:
@@ -130,7 +130,7 @@ class Face:
         found = getattr(cache, name, None)
         if found is None:
             cls = cache if isinstance(cache, type) else type(cache)
-            raise self._lacks(f"{cls.__name__}.{name}")
+            raise self.lacks(f"{cls.__name__}.{name}")
         return found
 
     def make(self, kind: str, arguments: dict[str, Any], step: int | None) -> Any:
@@ -156,7 +156,7 @@ class Face:
         Before 0.30.4 the batch's class was asked, as `generate.py` did; since then any row is.
         """
         asked = type(caches[0]) if caches else self.cls("standard")
-        batch = _BATCH_OF.get(_KINDS.get(asked.__name__, ""))
+        batch = _BATCH_OF.get(KINDS.get(asked.__name__, ""))
         if batch is not None and not hasattr(asked, "merge"):
             asked = self.cls(batch)
         return self.method(asked, "merge")(caches)
@@ -211,7 +211,7 @@ class Face:
         for name in ("allocated_nbytes", "nbytes"):
             if hasattr(type(cache), name):
                 return attrgetter(name)
-        raise self._lacks(f"{type(cache).__name__}.nbytes")
+        raise self.lacks(f"{type(cache).__name__}.nbytes")
 
     def state_count(self, cache: Any) -> int:
         """Arrays in the state. Raises Unsupported where the state carries numbers too (0.32.0)."""
@@ -223,82 +223,9 @@ class Face:
         """`create_causal_mask` of `models/base.py`. Raises Unsupported."""
         create = getattr(self.base, "create_causal_mask", None)
         if create is None:
-            raise self._lacks("base.create_causal_mask")
+            raise self.lacks("base.create_causal_mask")
         self._check_takes(create, "base.create_causal_mask", options)
         return create(n, **options)
-
-    def restored(self, cache: Any) -> Any:
-        """A new cache from the state and metadata of this one, as a file would carry them."""
-        cls = type(cache)
-        if hasattr(cls, "meta_state"):
-            if hasattr(cls, "from_state"):
-                return cls.from_state(cache.state, cache.meta_state)
-            return self._restored_by_setters(cache)
-        return self.method(cls, "from_state")(cache.state)
-
-    def _restored_by_setters(self, cache: Any) -> Any:
-        """As `load_prompt_cache` did before 0.28.1, when caches had no `from_state`."""
-        new = type(cache)()
-        new.state, new.meta_state = cache.state, cache.meta_state
-        return new
-
-    def set_state(self, cache: Any, arrays: Sequence[Any]) -> None:
-        """Put keys and values in as state; a ring's numbers stay as they are."""
-        if hasattr(type(cache), "meta_state"):
-            cache.state = list(arrays)
-            return
-        keys, values = arrays or (None, None)
-        kind, rows = self.kind_of(cache), 0 if keys is None else keys.shape[-2]
-        if kind == "rotating":
-            cache.state = (keys, values, cache.offset, cache.keep, cache.max_size, cache._idx)
-        elif kind == "concatenate":
-            cache.state = (keys, values)
-        elif kind == "standard":
-            cache.state = (keys, values, rows)
-        elif kind == "chunked":
-            cache.state = (keys, values, rows, cache.chunk_size, cache.start_position)
-        else:
-            raise Unsupported(f"the state of its {kind} cache is not keys and values")
-
-    def set_meta_state(self, cache: Any, meta: Sequence[str]) -> None:
-        """Put metadata in: a ring's keep, max_size, offset and cursor."""
-        if hasattr(type(cache), "meta_state"):
-            cache.meta_state = self._with_step(cache, meta)
-            return
-        kind = self.kind_of(cache)
-        if kind == "rotating":
-            keep, max_size, offset, idx = map(int, meta)
-            cache.state = (cache.keys, cache.values, offset, keep, max_size, idx)
-        elif kind == "chunked":
-            chunk_size, start = map(int, meta)
-            cache.state = (cache.keys, cache.values, cache.offset, chunk_size, start)
-        elif kind not in {"standard", "concatenate"}:
-            raise Unsupported(f"its {kind} cache has no metadata apart from the state")
-        elif meta:
-            raise ValueError("this kind has no metadata")
-
-    def _with_step(self, cache: Any, meta: Sequence[str]) -> tuple[str, ...]:
-        """The metadata with the buffer's step where releases before 0.28.1 had it."""
-        at = {"rotating": 2, "quantized": 0}.get(self.kind_of(cache))
-        if at is None or hasattr(type(cache), "step"):
-            return tuple(meta)
-        return (*meta[:at], str(cache.step), *meta[at:])
-
-    def from_state(self, kind: str, arrays: Sequence[Any], meta: Sequence[str]) -> Any:
-        """A cache from a class name, arrays and metadata. Raises Unsupported for other names."""
-        by_name = getattr(self.cache, "from_state", None)
-        if by_name is not None:
-            return by_name(kind, list(arrays), tuple(meta))
-        if kind not in _KINDS:
-            raise self._lacks(kind)
-        cls = self.function(kind)
-        if hasattr(cls, "meta_state") and hasattr(cls, "from_state"):
-            return cls.from_state(list(arrays), tuple(meta))
-        blank = {"rotating": {"max_size": 1}, "chunked": {"chunk_size": 1}}
-        cache = cls(**blank.get(_KINDS[kind], {}))
-        self.set_state(cache, arrays)
-        self.set_meta_state(cache, meta)
-        return cache
 
     def copy(self, cache: Any) -> Any:
         """An independent copy; mlx-lm copies with `copy.deepcopy`."""
@@ -340,7 +267,7 @@ class Face:
     ) -> Any:
         """As models asked before 0.28.0, when caches made no masks: with n hidden states."""
         if self.base is self.cache or not hasattr(cache, "offset"):
-            raise self._lacks(f"{type(cache).__name__}.make_mask")
+            raise self.lacks(f"{type(cache).__name__}.make_mask")
         keys = getattr(cache, "keys", None)
         hidden = mx.zeros((1, n, 1), keys.dtype if isinstance(keys, mx.array) else mx.float32)
         return self.model_mask(hidden, cache, window_size=window_size, return_array=array)
@@ -369,16 +296,16 @@ class Face:
     def _of_models(self, name: str) -> Any:
         found = getattr(self.models, name, None)
         if found is None:
-            raise self._lacks(f"base.{name}")
+            raise self.lacks(f"base.{name}")
         return found
 
     def _check_takes(self, function: Any, name: str, keywords: Iterable[str]) -> None:
         """Raises Unsupported where the function has no parameter of such a name."""
         for keyword in keywords:
             if not _takes(function, keyword):
-                raise self._lacks(f"{name}({keyword})")
+                raise self.lacks(f"{name}({keyword})")
 
-    def _lacks(self, name: str) -> Unsupported:
+    def lacks(self, name: str) -> Unsupported:
         """What to raise for a name that this implementation has not."""
         since = history.note(name) if self.name.startswith("mlx-lm") else ""
         return Unsupported(f"there is no {name} in it{since}")
@@ -404,7 +331,7 @@ def through_brackets(cache: Any, parts: Sequence[Any]) -> tuple[Any, ...]:
 @remembered
 def _kind(cls: type[object]) -> str | None:
     """The kind of a class, or of the first above it that is known."""
-    return next((_KINDS[one.__name__] for one in cls.__mro__ if one.__name__ in _KINDS), None)
+    return next((KINDS[one.__name__] for one in cls.__mro__ if one.__name__ in KINDS), None)
 
 
 @remembered
