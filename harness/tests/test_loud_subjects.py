@@ -44,7 +44,7 @@ scenarios:
         "gate --examples 1 --kind standard --subject python:loud",
         "show mine.yaml --subject python:loud",
         "table mine.yaml --trace --reference python:loud",
-        "fuzz --kind standard --examples 2 --jobs 2 --subject python:loud",
+        "fuzz --kind standard --examples 2 --seed 1 --jobs 2 --subject python:loud",
         pytest.param("models llama --tokens 2 --subject python:loud", marks=needs_models_of_today),
     ],
 )
