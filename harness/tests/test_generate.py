@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import hypothesis
 import pytest
 
 from kvparity import ledger
 from kvparity.generate import avoided, intents, profiles, starts, strategies
+from kvparity.generate.sequence import Intent, Sequence
 from kvscenarios import Scenario
 from kvscenarios.caches import CacheSpec
 from kvscenarios.loader import load_text
@@ -44,6 +46,33 @@ def test_a_generated_scenario_is_read_back_from_yaml_as_it_was(kind: str, wrong:
 def test_a_generated_scenario_names_only_caches_that_are_there(kind: str) -> None:
     for scenario in drawn(kind, wrong=True)[:8]:
         assert list(problems_across(scenario)) == []
+
+
+MASK = {"n": 2, "window_size": 3, "return_array": True}
+WRITTEN = {"keys": {"tokens": ((4, 5, 6),)}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "intent", "step"),
+    [
+        ("standard", Intent("update", 3), {"update": WRITTEN}),
+        ("standard", Intent("decode", 3), {"decode": ((4, 5, 6),)}),
+        ("standard", Intent("trim", 2), {"trim": 2}),
+        ("standard", Intent("make_mask", 2, 0, (3, True)), {"make_mask": MASK}),
+        ("standard", Intent("copy"), {"copy": "cache", "as": "made1"}),
+        ("batch", Intent("filter", 0b101), {"filter": (0, 2)}),
+        ("batch", Intent("filter", 0b101, 0, True), {"filter": (2, 0)}),
+        ("batch", Intent("extract", 4), {"extract": 1, "as": "made1"}),
+    ],
+)
+def test_an_intent_is_carried_out_whole(kind: str, intent: Intent, step: dict[str, Any]) -> None:
+    rows = 3 if kind == "batch" else 1
+    spec = next(one for one in declared(kind) if (one.kind, one.batch) == (kind, rows))
+    made = Sequence({"cache": spec})
+    for each in (Intent("update", 4), intent):
+        strategies.DO[each.op](made, each)
+    said = made.steps[-1].model_dump(exclude_unset=True, by_alias=True)
+    assert (len(made.steps), said) == (2, step)
 
 
 EVERYWHERE = {"copy", "round_trip", "save", "load"}

@@ -22,7 +22,7 @@ _LETTERS = st.characters(min_codepoint=_FIRST, max_codepoint=_FIRST + intents.TA
 _TEXTS, _LONGEST = 10, 16
 """Texts are a few letters long on the average, however long they may be: so there are several."""
 
-_DO: dict[str, Callable[[Sequence, Intent], None]] = {
+DO: dict[str, Callable[[Sequence, Intent], None]] = {
     **single.DO,
     **rows.DO,
     **functions.DO,
@@ -74,5 +74,5 @@ def scenario(what: Drawn) -> Scenario:
                 intent = wrong[code % len(wrong)] if odd else valid[code]
             else:
                 intent = valid[code]
-            _DO[intent.op](made, intent)
+            DO[intent.op](made, intent)
     return building.scenario(what.kind, specs, made.steps)
