@@ -218,14 +218,7 @@ def play_round(
             if steps is not None:
                 passed.add(steps)
             return
-        best = outcome.failures.setdefault(found.fingerprint, found)
-        if len(outcome.failures) > 1:
-            # Shrinking strays into other failures: they wait for a round of their own.
-            del outcome.failures[found.fingerprint]
-            return
-        if found.ops < best.ops:
-            outcome.failures[found.fingerprint] = found
-        raise _Fails
+        _take(outcome, found)
 
     # In this order: a seed takes the database away from the settings that it finds.
     test = hypothesis.seed(task.seed)(hypothesis.given(_strategy(task))(check))
@@ -235,6 +228,20 @@ def play_round(
     spent = time.perf_counter() - began
     outcome.seconds["drawing"] = spent - sum(outcome.seconds.values())
     return outcome
+
+
+def _take(outcome: Outcome, found: Failure) -> None:
+    """Keep a failure, if it is the one that the round is after. Raises what tells Hypothesis so."""
+    best = outcome.failures.setdefault(found.fingerprint, found)
+    if len(outcome.failures) > 1:
+        # Shrinking strays into other failures: they wait for a round of their own.
+        del outcome.failures[found.fingerprint]
+        return
+    if found.fingerprint.field == "timeout":
+        raise _OutOfTime  # to shrink it would be to wait for every smaller one
+    if found.ops < best.ops:
+        outcome.failures[found.fingerprint] = found
+    raise _Fails
 
 
 def _settings(task: Round) -> hypothesis.settings:

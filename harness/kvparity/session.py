@@ -13,7 +13,7 @@ from typing import Any
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-from kvparity import carried, operations
+from kvparity import carried, operations, patience
 from kvparity.files import Files
 from kvparity.observe import ANY_ERROR, EXTRAS, Observer, raised
 from kvparity.program import Op, Program
@@ -53,6 +53,13 @@ class Session:
 
     def run(self) -> None:
         """Make the caches and do the operations; little is evaluated yet."""
+        try:
+            with patience.limited(lambda: len(self.entries)):
+                self._begin()
+        except patience.TookTooLong:
+            self.stop = Stop("timeout", "it does not come to an end", len(self.entries))
+
+    def _begin(self) -> None:
         try:
             for name, spec in self.program.scenario.specs.items():
                 self.caches[name] = operations.make(self.face, spec)

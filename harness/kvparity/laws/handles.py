@@ -13,18 +13,28 @@ from typing import Any
 import mlx.core as mx
 
 from kvoracle.face import Face, Unsupported
-from kvparity import operations, output
+from kvparity import operations, output, patience
 from kvparity.files import Files, files
 from kvparity.laws.twins import Broken
 from kvparity.observe import ANY_ERROR, array_bytes
 from kvparity.program import Op, Program
 from kvparity.watch import arrays
 
+_Handed = tuple[Op, str, str, tuple[mx.array, mx.array]]
+"""An array handed out by an op, of a cache of which kind, as what, and a snapshot of it."""
+
 
 def changed(face: Face, program: Program) -> Iterator[Broken]:
     """The first array returned that is no longer what it was, and the first out of a state."""
-    with output.kept_clear(), files() as own:
-        handed = list(_handed(face, program, own))
+    handed: list[_Handed] = []
+    # What does not come to an end is another check's affair, too.
+    with (
+        output.kept_clear(),
+        files() as own,
+        suppress(patience.TookTooLong),
+        patience.limited(lambda: len(handed)),
+    ):
+        handed.extend(_handed(face, program, own))
     try:
         mx.eval([pair for *_, pair in handed])
     except Exception:  # noqa: BLE001 - what cannot be evaluated is another check's affair
@@ -43,9 +53,7 @@ def _as_it_was(handle: mx.array, snapshot: mx.array) -> bool:
     return handle.shape == snapshot.shape and array_bytes(handle) == array_bytes(snapshot)
 
 
-def _handed(
-    face: Face, program: Program, own: Files
-) -> Iterator[tuple[Op, str, str, tuple[mx.array, mx.array]]]:
+def _handed(face: Face, program: Program, own: Files) -> Iterator[_Handed]:
     caches: dict[str, Any] = {}
     try:
         for name, spec in program.scenario.specs.items():
