@@ -373,15 +373,17 @@ def verdict_in_words(run: Run) -> str:
     failing = sum(counts.get(verdict, 0) for verdict in failing_verdicts())
     pinned = counts.get("reference-moved", 0) + counts.get("hand-differs", 0)
     if failing and failing == pinned:
-        return f"{reference} does not meet what {failing} of {_many(total)} pin."
+        return f"{reference} does not meet what {failing} of {_many(total)} {_do('pin', failing)}."
     if failing:
-        return f"{subject} does not conform to {reference}: {failing} of {_many(total)} fail."
+        fail = f"{failing} of {_many(total)} {_do('fail', failing)}"
+        return f"{subject} does not conform to {reference}: {fail}."
     left_out = counts.get("unsupported", 0)
     in_these = _many(total - left_out)
     but = f" ({counts['declared']} declared)" if counts.get("declared") else ""
     besides = f"; {left_out} {'was' if left_out == 1 else 'were'} not compared" if left_out else ""
     if run.footer.ledger:
-        return f"{in_these} pass{but}, but the ledger does not hold{besides}."
+        passing = f"{in_these} pass{'es' if total - left_out == 1 else ''}"
+        return f"{passing}{but}, but the ledger does not hold{besides}."
     return f"{subject} conforms to {reference} in {in_these}{but}{besides}."
 
 
@@ -392,3 +394,7 @@ def failing_verdicts() -> list[Verdict]:
 
 def _many(count: int) -> str:
     return f"{count} scenario{'' if count == 1 else 's'}"
+
+
+def _do(verb: str, count: int) -> str:
+    return f"{verb}s" if count == 1 else verb

@@ -106,7 +106,7 @@ def test_what_the_reference_did_aside_is_shown(case) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fail.",
+        "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fails.",
         "kvimpl 1.2.3",
         "cache.py sha256 " + "c96cb169" * 8,
         "Python 3.11.7, Linux x86_64, Device(cpu, 0)",

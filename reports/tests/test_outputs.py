@@ -120,7 +120,7 @@ def test_an_annotation_is_escaped_as_githubs_toolkit_does_it(run_of, record_of) 
 
 def test_markdown_names_what_fails_and_where(case) -> None:
     text = as_markdown(case("ring order"))
-    assert "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fail." in text
+    assert "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fails." in text
     assert "| diverge | ring/one | it differs |" in text
 
 

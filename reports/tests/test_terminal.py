@@ -42,7 +42,7 @@ def shown(capsys):
         "  it differs",
         "counts     1 diverge, 1 conform",
         "report     kvparity-report/index.html",
-        "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fail.",
+        "kvimpl does not conform to mlx-lm==0.32.2: 1 of 2 scenarios fails.",
     ],
 )
 def test_the_summary_has_a_line(line: str, case, summarised) -> None:

@@ -82,7 +82,7 @@ def test_what_could_steer_a_terminal_is_spelled_out(text: str, shown: str) -> No
         ),
         (
             ["conform", "reference-moved"],
-            "mlx-lm==0.32.2 does not meet what 1 of 2 scenarios pin.",
+            "mlx-lm==0.32.2 does not meet what 1 of 2 scenarios pins.",
         ),
     ],
 )

@@ -57,7 +57,7 @@ function showFilters(form, state, found, all) {
     if (field.value !== state[name]) field.value = state[name];
   }
   form.querySelector("output").textContent =
-    found === all ? `${all} scenarios` : `${found} of ${all} scenarios`;
+    found === all ? `${all} scenario${all === 1 ? "" : "s"}` : `${found} of ${all} scenarios`;
   form.querySelector("button").hidden = !FILTERS.some((name) => state[name]);
 }
 
