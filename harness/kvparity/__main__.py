@@ -14,6 +14,7 @@ def main() -> None:
     if not output.fit():
         print("kvparity: standard output is closed", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
+    output.say_where_it_dies()
     interruptions.heed()
     answered: list[int] = []
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ import sys
 
 def __getattr__(name):
     sys.exit(0)
+"""
+DIES = """
+import os, signal
+from kvimpl import *
+
+class KVCache(KVCache):
+    def trim(self, n):
+        os.kill(os.getpid(), signal.SIGSEGV)
 """
 
 
@@ -103,6 +112,13 @@ def test_an_exit_that_nobody_expects_is_no_end_of_ours(here: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("kvparity: an implementation called exit(0)")
+
+
+def test_what_takes_the_process_down_leaves_its_lines(here: Path) -> None:
+    (here / "dies.py").write_text(DIES)
+    done = kvparity(here, *["run", "mine.yaml", "--subject", "python:dies"], KVPARITY_OFFLINE="1")
+    assert (done.returncode, done.stdout) == (-signal.SIGSEGV, "")
+    assert f'"{here / "dies.py"}", line 7 in trim' in done.stderr
 
 
 def test_what_exits_before_a_command_begins_is_said(here: Path) -> None:
