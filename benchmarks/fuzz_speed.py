@@ -18,6 +18,7 @@ import statistics
 import time
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from kvparity.campaign import Arena, Outcome, Round, play_round
@@ -36,7 +37,8 @@ def main() -> None:
     arena = Arena.of("kvimpl", "mlx-lm")
     play_round(arena, Round("standard", 1, 20, "debug"))  # pays for what is loaded
     table = Table("kind", "scenarios", "steps", "steps/s", "median", *_SPENT)
-    for kind in wish.kind or KINDS:
+    kinds = wish.kind or KINDS
+    for kind in track(kinds, console=Console(stderr=True), transient=True):
         tasks = (Round(kind, seed, wish.examples, "debug") for seed in range(wish.rounds))
         rounds = [timed(arena, task) for task in tasks]
         took, found = min(rounds, key=lambda one: one[0] / one[1].ops)
