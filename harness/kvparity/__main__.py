@@ -5,7 +5,7 @@ Nothing heavy is imported before Ctrl-C is dealt with: it leaves with 130, and n
 
 import sys
 
-from kvparity import interruptions, output
+from kvparity import ending, interruptions, output
 from kvparity.exitcodes import COULD_NOT_RUN, INTERRUPTED
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     if not output.fit():
         print("kvparity: standard output is closed", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
-    output.say_where_it_dies()
+    ending.guarded()
     interruptions.heed()
     answered: list[int] = []
     try:

@@ -6,12 +6,11 @@ would stand in the midst of a report, or of JSON.
 
 from __future__ import annotations
 
-import faulthandler
 import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 
 _OUT, _ERR = 1, 2
 
@@ -45,14 +44,7 @@ def fit() -> bool:
     return sys.stdout is not None
 
 
-def say_where_it_dies() -> None:
-    """Where something takes this process down, as code within mlx may, have its lines printed."""
-    with suppress(OSError, ValueError):  # standard error is no file
-        faulthandler.enable()
-
-
 def give_up() -> None:
     """From now on whatever this process prints goes to standard error: a worker reports nothing."""
     os.dup2(_ERR, _OUT)
     sys.stdout = sys.stderr
-    say_where_it_dies()

@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from kvparity import interruptions, output
+from kvparity import ending, interruptions, output
 
 _MOST = 4
 _WORTHWHILE = 200
@@ -42,12 +42,19 @@ def _cores() -> int:
 
 
 def _begin() -> None:
-    """Ctrl-C is for the process that asked to deal with; the rest is what playing imports."""
-    interruptions.ignored()
-    output.give_up()
+    """Make this process a worker; the rest is what playing imports."""
+    become_worker()
     gc.disable()  # a worker lives for seconds, and hands over what it makes
     import kvimpl  # noqa: F401, PLC0415
     import kvparity.workers  # noqa: F401, PLC0415
+
+
+def become_worker() -> None:
+    """Make this process a worker: Ctrl-C and reports are for the process that it ends with."""
+    interruptions.ignored()
+    output.give_up()
+    ending.guarded()
+    ending.with_parent()
 
 
 def _begun() -> None:

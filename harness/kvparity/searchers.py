@@ -19,9 +19,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from hypothesis.errors import HypothesisDeprecationWarning
 
-from kvparity import interruptions, output
+from kvparity import interruptions
 from kvparity.campaign import Arena, Fingerprint, Outcome, Round, play_round
 from kvparity.mistakes import UsageError
+from kvparity.pool import become_worker
 from kvparity.subjects import Missing
 from kvparity.workers import WorkerDied
 
@@ -147,8 +148,7 @@ _one_at_a_time = Lock()
 def _begin(stopped: Any, cores: Any) -> None:
     """Make this process a worker; Ctrl-C is for the process that asked to deal with."""
     global _stopped  # noqa: PLW0603 - an initializer has nowhere else to leave what it was given
-    interruptions.ignored()
-    output.give_up()
+    become_worker()
     core = cores.get()
     if core is not None:
         os.sched_setaffinity(0, {core})

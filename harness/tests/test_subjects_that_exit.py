@@ -1,4 +1,4 @@
-"""A subject that calls `exit`: no command takes that for its own end."""
+"""A subject that ends the process: no command takes that for its own end."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ import sys
 def __getattr__(name):
     sys.exit(0)
 """
+AT_ONCE = """
+import os
+import kvimpl
+from kvimpl import *
+
+class KVCache(kvimpl.KVCache):
+    def trim(self, n):
+        os._exit(0)
+"""
 DIES = """
 import os, signal
 from kvimpl import *
@@ -61,6 +70,7 @@ def here(tmp_path: Path) -> Path:
         "kvparity.toml": 'scenarios = ["mine.yaml"]\nexamples = 0\n',
         "at_import.py": AT_IMPORT,
         "in_trim.py": IN_TRIM,
+        "at_once.py": AT_ONCE,
         "in_offset.py": IN_OFFSET,
         "anywhere.py": ANYWHERE,
     }
@@ -86,16 +96,17 @@ def test_an_import_that_exits_is_said(here: Path, words: str, code: int) -> None
     assert "python:at_import cannot be imported: SystemExit: 0" in done.stderr
 
 
-def test_an_operation_that_exits_is_observed(here: Path) -> None:
+@pytest.mark.parametrize("subject", ["python:in_trim", "python:at_once"])
+def test_an_operation_that_exits_is_observed(here: Path, subject: str) -> None:
     done = kvparity(
-        here, *["run", "mine.yaml", "--json", "--subject", "python:in_trim"], KVPARITY_OFFLINE="1"
+        here, *["run", "mine.yaml", "--json", "--subject", subject], KVPARITY_OFFLINE="1"
     )
     (record,) = json.loads(done.stdout)["records"]
     assert (done.returncode, record["verdict"]) == (1, "refused")
     assert record["findings"][0]["subject"]["raised"] == "SystemExit"
     assert (
         kvparity(
-            here, *["check", "mine.yaml", "--subject", "python:in_trim"], KVPARITY_OFFLINE="1"
+            here, *["check", "mine.yaml", "--subject", subject], KVPARITY_OFFLINE="1"
         ).returncode
         == 1
     )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,40 @@ def test_workers_are_deaf_to_ctrl_c_from_their_first_moment_on(started):
         for pid in children():
             assert hears_of_ctrl_c(pid) is False
     assert hears_of_ctrl_c(os.getpid()) is True
+
+
+ORPHANS = """
+import os, signal
+from kvparity import pool
+
+if __name__ == "__main__":
+    workers = pool.started(2)
+    [workers.submit(os.getpid).result() for _ in range(2)]
+    print(*workers._processes, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_workers_do_not_outlive_their_parent(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    with (tmp_path / "pids").open("wb") as told:  # no pipe: orphans would keep it open
+        done = subprocess.run(
+            [sys.executable, "orphans.py"], cwd=tmp_path, stdout=told, stderr=told, check=False
+        )
+    pids = (tmp_path / "pids").read_bytes().split()
+    assert (done.returncode, len(pids)) == (-signal.SIGKILL, 2), pids
+    until = time.monotonic() + 30
+    while any(map(running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(running, pids))
+
+
+def running(pid: bytes) -> bool:
+    try:
+        return b"Z (zombie)" not in Path(f"/proc/{int(pid)}/status").read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def children() -> list[int]:

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from kvparity import interruptions, output, subjects
+from kvparity import subjects
 from kvparity.models.record import Played, Record
 from kvparity.models.swap import TARGET, stand_in
 from kvparity.models.zoo import SEED, VOCABULARY, ZOO
 from kvparity.observe import ANY_ERROR
+from kvparity.pool import become_worker
 
 Way = Literal["generate", "batch"]
 
@@ -36,8 +37,7 @@ BATCH_PREFILL = 16
 
 def start(subject: str | None) -> None:
     """Import mlx-lm on this subject's caches, on its own where that is None. Raises Missing."""
-    interruptions.ignored()  # the parent is the one to say so
-    output.give_up()
+    become_worker()
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     if subject is not None:
