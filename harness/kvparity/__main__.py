@@ -30,6 +30,10 @@ def main() -> None:
             sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # of typer's own: the help, and what it says of wrong options
+        from kvparity.mistakes import exit_code_of  # noqa: PLC0415 - takes its time
+
+        sys.exit(exit_code_of(error))
     print("kvparity: interrupted", file=sys.stderr)
     sys.exit(INTERRUPTED)
 

@@ -10,8 +10,6 @@ import faulthandler
 import os
 import sys
 from contextlib import suppress
-from multiprocessing import parent_process
-from threading import Thread
 from typing import NoReturn
 
 _end = os._exit
@@ -33,10 +31,14 @@ def _raised(status: int) -> NoReturn:
 
 def with_parent() -> None:
     """End this process, a worker, once its parent is gone: nobody else would tell it to."""
+    from threading import Thread  # noqa: PLC0415 - for workers alone
+
     Thread(target=_outlive_nobody, daemon=True).start()
 
 
 def _outlive_nobody() -> None:
+    from multiprocessing import parent_process  # noqa: PLC0415 - for workers alone
+
     parent = parent_process()
     if parent is not None:
         parent.join()

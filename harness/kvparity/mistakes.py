@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 from kvoracle.sources import OracleError
 from kvparity.bisect.trial import EndsError
@@ -48,6 +49,9 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror}")
         return COULD_NOT_RUN
+    if isinstance(error, FileNotFoundError):
+        _say("the directory that this is run in is not there any more")
+        return COULD_NOT_RUN
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         _say(f"standard output: {error.strerror}")
         # Python would try once more to write what is left, as it exits.
@@ -57,5 +61,6 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def _say(message: str) -> None:
-    for line in message.splitlines():
-        print(f"kvparity: {plain(line)}", file=sys.stderr)
+    with suppress(OSError):  # where standard error is full, too, the exit code says it
+        for line in message.splitlines():
+            print(f"kvparity: {plain(line)}", file=sys.stderr)

@@ -18,11 +18,14 @@ _WORTHWHILE = 200
 """Scenarios to a process from which another one saves more time than it takes to start."""
 
 
-def usual(scenarios: int | None = None) -> int:
-    """How many processes so many scenarios are best played by, the one that asks among them.
+def fitting(wanted: int | None, scenarios: int | None = None) -> int:
+    """How many processes to play so many scenarios by, the one that asks among them.
 
-    The whole corpus where it is not known yet how many there are.
+    As many as are wanted, but none without a scenario; as are worth it where nobody says. Without
+    a number of scenarios it is the whole corpus, of which it is not known yet how many there are.
     """
+    if wanted is not None:
+        return wanted if scenarios is None else min(wanted, scenarios)
     enough = _MOST if scenarios is None else scenarios // _WORTHWHILE
     return max(1, min(_cores(), _MOST, enough))
 

@@ -26,6 +26,7 @@ from kvreports.model import (
     Verdict,
 )
 from kvscenarios import Scenario
+from kvscenarios.errors import encodable
 
 
 def run(
@@ -72,7 +73,7 @@ def _header(plan: Plan, started: datetime.datetime, duration: float) -> Header:
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}, {mx.default_device()}",
         levels=tuple(plan.levels),
-        command=tuple(plan.command),
+        command=tuple(map(encodable, plan.command)),
         started=started.isoformat(timespec="seconds"),
         duration=round(duration, 3),
     )

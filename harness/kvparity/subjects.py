@@ -105,6 +105,7 @@ def _clone() -> Clone:
 
 
 def _import(module: str) -> ModuleType:
+    here = Path.cwd()
     try:
         with output.kept_clear():
             return importlib.import_module(module)
@@ -112,6 +113,8 @@ def _import(module: str) -> ModuleType:
         raise Missing(
             f"python:{module} cannot be imported: {type(error).__name__}: {error}"
         ) from error
+    finally:
+        os.chdir(here)  # some go elsewhere meanwhile; what we write stays here
 
 
 def _of_module(name: str, module: ModuleType) -> Implementation:

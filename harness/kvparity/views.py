@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 from kvparity.facts import anchors, is_quantized, mask_rows
+from kvparity.observe import ANY_ERROR
 from kvparity.paint import UNREADABLE, Paint, Side
 from kvparity.program import Program
 from kvparity.trace import Entry, Frozen, Held, Raised, Trace
@@ -53,7 +54,15 @@ def viewed(value: Any, field: str, paint: Paint) -> Value:
     if isinstance(value, dict):
         items = (viewed(item, name, paint) for name, item in value.items())
         return ListValue(items=tuple(items))
-    return value if isinstance(value, bool | int | float | str | None) else repr(value)
+    return value if isinstance(value, bool | int | float | str | None) else _said(value)
+
+
+def _said(value: object) -> str:
+    """What a value says of itself, or what it is where it cannot."""
+    try:
+        return repr(value)
+    except ANY_ERROR:  # the implementation's
+        return f"<{type(value).__name__}>"
 
 
 def _is_short(array: Frozen) -> bool:

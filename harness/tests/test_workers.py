@@ -58,11 +58,22 @@ def test_a_mistake_that_a_worker_finds_is_the_mistake_that_is_reported():
 
 
 @pytest.mark.parametrize(
-    ("scenarios", "cores", "processes"), [(10, 8, 1), (400, 8, 2), (400, 1, 1), (9000, 64, 4)]
+    ("wanted", "scenarios", "cores", "processes"),
+    [
+        (None, 10, 8, 1),
+        (None, 400, 8, 2),
+        (None, 400, 1, 1),
+        (None, 9000, 64, 4),
+        (3, 400, 1, 3),
+        (64, 2, 8, 2),
+        (64, None, 8, 64),
+    ],
 )
-def test_processes_are_started_where_they_save_time(monkeypatch, scenarios, cores, processes):
+def test_processes_are_started_where_they_save_time(
+    monkeypatch, wanted, scenarios, cores, processes
+):
     monkeypatch.setattr(pool, "_cores", lambda: cores)
-    assert pool.usual(scenarios) == processes
+    assert pool.fitting(wanted, scenarios) == processes
 
 
 def test_a_worker_that_dies_is_said_and_nothing_is_written(tmp_path):

@@ -50,6 +50,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def encodable(text: str) -> str:
+    """The text with bytes spelled out that stand in a file's name and are no characters."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """The end of an error message: the valid word meant, or all of them where none is near."""
     candidates = sorted(words)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from kvscenarios import matrix, yamltree
-from kvscenarios.errors import Problem, ScenarioError, nearest, shown
+from kvscenarios.errors import Problem, ScenarioError, encodable, nearest, shown
 from kvscenarios.model import Scenario, problems_across
 from kvscenarios.sentences import sentence
 
@@ -88,10 +89,9 @@ def load_text(text: str, file: str = "<memory>") -> list[Scenario]:
 
 def _shown(path: Path) -> str:
     """The path as a person would type it: relative where it lies below this directory."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
+    with suppress(ValueError):
+        path = path.resolve().relative_to(Path.cwd())
+    return encodable(path.as_posix())
 
 
 def _repeated(scenarios: list[Scenario]) -> list[Problem]:

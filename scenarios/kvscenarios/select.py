@@ -17,6 +17,8 @@ def select(selectors: Sequence[str], keyword: str | None = None) -> list[Scenari
     A selector is a file, a directory of `*.yaml` files, or a glob over ids such as `rotating/*`.
     `keyword` keeps those whose id contains it. Raises ScenarioError where one selects nothing.
     """
+    if "" in selectors:
+        raise ScenarioError([Problem("a name without a letter: what is to be played?", "''")])
     paths = [path for selector in selectors for path in _paths(selector)]
     globs = [selector for selector in selectors if not Path(selector).exists()]
     scenarios = load_files(dict.fromkeys(paths))

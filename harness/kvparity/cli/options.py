@@ -70,7 +70,7 @@ Repo = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
 Jobs = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Worker processes; as many as are worth it by default."),
+    typer.Option(metavar="N", min=1, max=64, help="Worker processes; by default as many as pay."),
 ]
 LedgerFile = Annotated[
     Path | None,

@@ -49,7 +49,7 @@ def run(
     """Hold a subject against a reference over scenarios, and write the report."""
     from kvparity import pool
 
-    others = (jobs or pool.usual()) - 1
+    others = pool.fitting(jobs) - 1
     whole_corpus = not selectors and keyword is None
     ready = pool.started(others) if others and whole_corpus else None
     from kvparity.commands.run import command

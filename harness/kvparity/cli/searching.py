@@ -43,7 +43,7 @@ def fuzz(
     save: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each finding as a scenario file.")
     ] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes.")] = 1,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Worker processes.")] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Let the workers of this dask scheduler search."),

@@ -96,8 +96,9 @@ def _exit_code(found: Outcome, ended: BaseException | None) -> int:
     if ended is not None:
         print("kvparity: interrupted: this is what was found until then", file=sys.stderr)
         return INTERRUPTED
-    if found.examples and not found.covered and not found.findings:
-        print("kvparity: nothing was compared: no scenario could be played", file=sys.stderr)
+    if not found.covered and not found.findings:
+        why = "no scenario could be played" if found.examples else "there was no time"
+        print(f"kvparity: nothing was compared: {why}", file=sys.stderr)
         return COULD_NOT_RUN
     return DIVERGES if found.findings else CONFORMS
 

@@ -56,7 +56,7 @@ def command(
         whole_corpus=whole_corpus,
         command=("kvparity", *sys.argv[1:]),
     )
-    jobs = jobs or pool.usual(None if whole_corpus else len(chosen))
+    jobs = pool.fitting(jobs, None if whole_corpus else len(chosen))
     with workers.playing(plan, jobs, ready) as play:
         # The corpus is played as it is read.
         reading = _noting(read_corpus(), chosen) if whole_corpus else chosen
@@ -80,7 +80,7 @@ def tell_if_nothing(run: Run) -> None:
 
 def played(plan: Plan, scenarios: Sequence[Scenario], jobs: int | None = None) -> Run:
     """The run by so many processes, or by as many as are worth it."""
-    with workers.playing(plan, jobs or pool.usual(len(scenarios))) as play:
+    with workers.playing(plan, pool.fitting(jobs, len(scenarios))) as play:
         return watched(plan, scenarios, play)
 
 

@@ -156,7 +156,9 @@ def _holds(text: str, entries: tuple[Entry, ...]) -> bool:
 
 
 def check_draft(path: Path) -> None:
-    """Raises LedgerError where a first ledger would replace one that declares something."""
+    """Raises LedgerError where a first ledger would replace what is none, or declares something."""
+    if path.exists() and not path.is_file():
+        raise LedgerError(f"{path}: no regular file")
     if path.exists() and load(path):
         raise LedgerError(f"{path}: declares something already, and is not written over")
 
