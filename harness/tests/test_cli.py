@@ -157,6 +157,15 @@ def test_show_prints_what_each_side_holds_after_each_token(here: Path) -> None:
     assert "0 4 5 >3" in shown
 
 
+def test_show_says_what_is_wrong_below(here: Path) -> None:
+    (here / "wrong.yaml").write_text(
+        "family: wrong\nscenarios:\n"
+        "  - {name: a, cache: {kind: standard}, steps: [{update: [1], expect: {offset: 5}}]}\n"
+    )
+    shown = kvparity(here, "show", "wrong.yaml").stdout
+    assert "step 1 (update [1]): offset: pinned 5, reference 1" in shown
+
+
 @pytest.mark.parametrize("after", [0.02, 0.25, 0.9], ids=["at once", "early", "under way"])
 def test_ctrl_c_writes_nothing_and_leaves_with_130(here: Path, after: float) -> None:
     start = "from kvparity.__main__ import main; print('ready', flush=True); main()"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
-from kvparity import subjects
+from kvparity import ledger, subjects
+from kvparity.judge import judge
+from kvparity.observe import LEVELS
 from kvparity.program import Program
 from kvparity.views import op_views
 from kvreports import terminal
+from kvreports.words import plain, sentence
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.select import select
@@ -16,7 +19,7 @@ from kvscenarios.select import select
 def command(
     selector: str, subject: str, reference: str, keyword: str | None, *, as_json: bool
 ) -> int:
-    """Play one scenario on both sides and print what they hold after each op."""
+    """Play one scenario on both sides and print what they hold after each op, and what is wrong."""
     held, against = subjects.resolve(subject), subjects.resolve(reference)
     program = Program(only(selector, keyword))
     mine = held.driver.play(program)
@@ -27,6 +30,11 @@ def command(
     else:
         scenario = program.scenario
         terminal.table(scenario.id, scenario.about, held.name, against.name, ops)
+        known = ledger.between(subject, against.version)
+        found = judge(program, mine, theirs, face=held.face, levels=LEVELS, ledger=known).findings
+        for finding in found:
+            if finding.declared is None:
+                print(plain(f"step {finding.step} ({finding.op}): {sentence(finding)}"))
     return 0
 
 
