@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,22 @@ def test_other_line_ends_are_no_edit() -> None:
     file = made("markdown")
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     assert check(file, None, []).holds
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "markdown", "rust"])
+def test_a_mark_of_the_order_of_bytes_is_no_edit(name: str) -> None:
+    file = made(name)
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    assert check(file, None, []).holds
+
+
+@pytest.mark.parametrize(
+    "line", ["scenarios: foo", "hashes: foo", "working: x", "tool: x", "caches: x", "row hashes: 1"]
+)
+def test_a_stray_line_in_the_provenance_is_an_edit(line: str) -> None:
+    file = made("csv")
+    file.write_text(file.read_text().replace("# command: ", f"# {line}\n# command: ", 1))
+    assert check(file, None, []).edited
 
 
 def test_another_scenario_under_the_same_name_is_stale(here: Path) -> None:

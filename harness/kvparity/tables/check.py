@@ -17,6 +17,7 @@ from kvparity.subjects import Missing
 from kvparity.tables.cells import text
 from kvparity.tables.columns import COLUMNS, OUTCOMES
 from kvparity.tables.document import IN_CORPUS, Document, document
+from kvparity.tables.files import content, without_bom
 from kvparity.tables.formats import FORMATS, written
 from kvparity.tables.made import Table, make
 from kvparity.tables.provenance import (
@@ -78,10 +79,10 @@ def check(path: Path, reference: str | None, selectors: Sequence[str]) -> Outcom
 
     `selectors` say where its scenarios are, if they are no longer where they were.
 
-    Raises NotATable, OSError, UnknownName, and Missing for a scenario or a reference that is not to
-    be had.
+    Raises NotATable, OSError, UnknownName, ScenarioError for what is no regular file, and Missing
+    for a scenario or a reference that is not to be had.
     """
-    data = path.read_bytes()
+    data = without_bom(content(path))
     made_of = find(data)
     now = subjects.resolve(reference or made_of.reference)
     scenarios = [_scenario(one, path, selectors) for one in made_of.scenarios]

@@ -29,8 +29,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
 _A_LINE = 8
 """Hashes that stand on one line."""
-
-
+_WORDS = frozenset({"command", "reference", "mlx"})
+"""Lines that are taken as they stand."""
 _OF_SCENARIO = frozenset({"caches", "column hashes", "row hashes", "line hashes"})
 
 
@@ -207,7 +207,7 @@ def _take(known: dict[str, Any], name: str, value: str) -> None:
         _take_of_scenario(known["scenarios"][-1], name, value)
     elif name == "kvparity":
         known["tool"] = value
-    elif name in Provenance.model_fields:
+    elif name in _WORDS:
         known[name] = value
 
 
