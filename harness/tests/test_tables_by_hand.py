@@ -115,16 +115,17 @@ def _names(step: Step) -> tuple[object, object]:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (RING + "operation,kees\ntrim 1,\n", "unknown column 'kees'; did you mean 'keys'"),
-        (RING + "tokens\n1\n", "needs a column `operation`"),
+        (RING + "operation,kees\ntrim 1,\n", "ring.csv:2: unknown column 'kees'; did you mean 'keys'"),
+        (RING + "tokens\n1\n", "ring.csv:2: a table needs a column `operation`"),
         (RING + "operation\ndecod 1\n", "ring.csv:3: unknown operation 'decod'; did you mean 'decode'"),
         (RING + "operation,offset\ntrim 1,\ntrim 1,one\n", "ring.csv:4: .*offset.*'one'"),
-        (RING + "operation,tokens\ndecode,x\n", "ring.csv:3: a table takes tokens alone"),
+        (RING + "operation,tokens\ndecode,x\n", "ring.csv:3: expected tokens, such as .*, got 'x'"),
         (RING + "operation\nlru_stats\n", "ring.csv:3: a table cannot say lru_stats"),
         (RING + "operation,tokens\nupdate,[1\n", "ring.csv:3: cannot be read"),
-        ("operation,tokens\nupdate,1\n", "no cache is called 'cache' here"),
-        ("# cache: {kind: ring}\noperation\nobserve\n", "unknown kind 'ring'"),
-        ("# cache: {kind: standard\noperation\nobserve\n", "`cache` is no YAML"),
+        (RING + "operation,tokens\nupdate 0..3 dtype=float16,\n", "ring.csv:3: a table takes tokens alone"),
+        ("operation,tokens\nupdate,1\n", "ring.csv:2: no cache is called 'cache' here; .*: write `cache: {kind: rotating, max_size: 8}`"),
+        ("# cache: {kind: ring}\noperation\nobserve\n", "ring.csv:1: unknown kind 'ring'"),
+        ("# cache: {kind: standard\noperation\nobserve\n", "ring.csv:1: `cache` is no YAML"),
         (RING + "operation,tokens\nupdate,1,2\n", "ring.csv:3: 3 cells under 2 columns"),
         (RING + "operation,keys,keys\nobserve,[],[0]\n", "ring.csv:2: the column 'keys' stands twice"),
         (RING + "operation,idx,_idx\nobserve,1,2\n", "ring.csv:2: the column 'idx' stands twice"),
@@ -170,7 +171,7 @@ def test_a_remark_says_nothing(remark: str, tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_a_cell_is_no_further_cell(tmp_path: Path) -> None:
-    marked = MARKDOWN.replace("Keys | Offset |", "Keys | Offset | Message |").replace(
+    marked = MARKDOWN.replace("Keys | Offset |", "Keys | Offset | Working |").replace(
         "| 9 |", "| 9 | a \\| b |"
     )
     (scenario,) = read(marked.replace("|--------|\n", "|--------|---|\n"), tmp_path, "ring.md")
@@ -260,7 +261,7 @@ def read_back(sample: Sequence[Scenario], path: Path) -> Iterator[Scenario]:
     played = subjects.resolve(f"mlx-lm=={PINNED}")
     for one in sample:
         tables = made.make([one], played, trace=False)
-        path.write_bytes(written(document(tables, played, "", "csv", working=False), None))
+        path.write_bytes(written(document(tables, played, "made", "csv", working=False), None))
         try:
             yield from imported(path).scenarios
         except ScenarioError as error:

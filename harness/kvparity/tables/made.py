@@ -12,6 +12,7 @@ from kvparity.tables.rows import Row, program_of, rows
 from kvparity.tables.working import working
 from kvparity.trace import Trace
 from kvscenarios import Scenario
+from kvscenarios.steps import DEFAULT_CACHE
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Table:
 
     @cached_property
     def several(self) -> bool:
-        """Whether more than one cache is shown."""
-        return len({row["cache"] for row in self.rows}) > 1
+        """Whether a row has to say which cache it shows: any but a scenario's only one."""
+        return bool({row["cache"] for row in self.rows} - {DEFAULT_CACHE, None})
 
 
 def make(scenarios: Sequence[Scenario], reference: Implementation, *, trace: bool) -> list[Table]:
