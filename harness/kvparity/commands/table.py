@@ -71,8 +71,20 @@ def _made(
         print(f"left out: {plain(said)}", file=sys.stderr)
 
 
-def check(path: Path, selectors: Sequence[str], reference: str | None, *, as_json: bool) -> int:
-    """Say whether a table still holds: 0 if it does, 1 with what moved, or was edited, if not."""
+def check(
+    path: Path,
+    selectors: Sequence[str],
+    reference: str | None,
+    beside: Sequence[str] = (),
+    *,
+    as_json: bool,
+) -> int:
+    """Say whether a table still holds: 0 if it does, 1 with what moved, or was edited, if not.
+
+    `beside` are options that say how to write a table, of which none is written here.
+    """
+    if beside:
+        raise UsageError(f"--check writes no table: leave {', '.join(beside)} out")
     try:
         with output.kept_clear():
             outcome = checking.check(path, reference, selectors)
@@ -90,7 +102,7 @@ def _said(outcome: checking.Outcome) -> Iterator[str]:
     yield f"{outcome.file}: made at {outcome.made_at}, checked at {outcome.checked_at}"
     if outcome.edited:
         yield "edited: the file is not as kvparity wrote it (its own hash is another)"
-        yield from (f"  {line}" for line in outcome.edits)
+        yield from (f"  {line}" for line in _edits(outcome))
     for scenario in outcome.scenarios_changed:
         yield f"stale: the scenario {scenario} itself has changed since"
     if outcome.moved:
@@ -105,3 +117,16 @@ def _said(outcome: checking.Outcome) -> Iterator[str]:
         yield f"holds: {outcome.rows} rows are the same"
     elif not outcome.stale:
         yield f"apart from that, {outcome.rows} rows are the same"
+
+
+def _edits(outcome: checking.Outcome) -> Iterator[str]:
+    """The lines that somebody edited, each with its place."""
+    for edit in outcome.edits:
+        op = f" op {edit.op}, step {edit.step}" if edit.op else ""
+        yield f"line {edit.line}" + (f", {edit.scenario}{op}:" if edit.scenario else ":")
+        yield from (f"  - {line}" for line in edit.was)
+        yield from (f"  + {line}" for line in edit.now)
+    if outcome.edits_more:
+        yield f"... and {outcome.edits_more} more places"
+    if outcome.edits_unshown:
+        yield f"its lines cannot be shown: {outcome.edits_unshown}"

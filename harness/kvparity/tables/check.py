@@ -6,7 +6,6 @@ something else; an edited one is not as it was written, whatever the reference d
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from kvparity.subjects import Missing
 from kvparity.tables.cells import text
 from kvparity.tables.columns import COLUMNS, OUTCOMES
 from kvparity.tables.document import IN_CORPUS, Document, document
+from kvparity.tables.edits import Edit, Edits, edits
 from kvparity.tables.files import content, without_bom
-from kvparity.tables.formats import FORMATS, written
 from kvparity.tables.made import Table, make
 from kvparity.tables.provenance import (
     Origin,
@@ -33,9 +32,6 @@ from kvparity.tables.rows import Row
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.loader import CORPUS, load_files
 from kvscenarios.select import select
-
-_EDITS = 12
-"""Lines that somebody edited which are shown."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,9 @@ class Outcome:
     moved: tuple[Moved, ...]
     lines_moved: tuple[str, ...]
     scenarios_changed: tuple[str, ...]
-    edits: tuple[str, ...]
+    edits: tuple[Edit, ...] = ()
+    edits_more: int = 0
+    edits_unshown: str = ""
 
     @property
     def stale(self) -> bool:
@@ -94,6 +92,12 @@ def check(path: Path, reference: str | None, selectors: Sequence[str]) -> Outcom
         for table, one in zip(tables, made_of.scenarios, strict=True)
         for row in _moved(table, one, _rows_before(one, before))
     ]
+    changed = tuple(
+        scenario.id
+        for scenario, one in zip(scenarios, made_of.scenarios, strict=True)
+        if scenario.digest != one.digest
+    )
+    found = edits(data, None if changed else before, made_of.format) if edited else Edits()
     return Outcome(
         file=str(path),
         made_at=made_of.reference,
@@ -102,12 +106,10 @@ def check(path: Path, reference: str | None, selectors: Sequence[str]) -> Outcom
         edited=edited,
         moved=tuple(moved),
         lines_moved=tuple(_lines_moved(tables, made_of)),
-        scenarios_changed=tuple(
-            scenario.id
-            for scenario, one in zip(scenarios, made_of.scenarios, strict=True)
-            if scenario.digest != one.digest
-        ),
-        edits=tuple(_edits(data, before)) if edited and before else (),
+        scenarios_changed=changed,
+        edits=found.places,
+        edits_more=found.more,
+        edits_unshown=found.unshown,
     )
 
 
@@ -212,22 +214,3 @@ def _lines_moved(tables: Sequence[Table], made_of: Provenance) -> Iterator[str]:
         for row, lines in zip(table.rows, one.working, strict=False):
             if working_hash(row) != lines:
                 yield f"{table.scenario.id} op {row['op']}"
-
-
-def _edits(data: bytes, before: Document | None) -> Iterator[str]:
-    """The lines that somebody changed: those of the file, and those that were written."""
-    if before is None or before.provenance.format not in FORMATS:
-        return
-    with suppress(UnicodeDecodeError):
-        own = [_unsealed(line) for line in written(before).decode().splitlines()]
-        have = [_unsealed(line) for line in data.decode().splitlines()]
-        found = difflib.unified_diff(own, have, "as written", "as it is", n=0, lineterm="")
-        lines = [line for line in found if line[:2] not in {"--", "++", "@@"}]
-        yield from lines[:_EDITS]
-        if len(lines) > _EDITS:
-            yield f"... and {len(lines) - _EDITS} more"
-
-
-def _unsealed(line: str) -> str:
-    """The line without the table's own hash, which no two tables share."""
-    return line[: line.index("content")] if "content" in line and "sha256" in line else line
