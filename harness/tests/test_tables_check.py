@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,12 +103,126 @@ def test_every_format_notices_an_edit(name: str) -> None:
     assert check(file, None, []).edited
 
 
-def test_the_edited_line_is_shown_beside_what_was_written() -> None:
-    file = made("csv")
-    file.write_text(file.read_text().replace("[0, 4, 5, 3]", "[0, 4, 3, 5]", 1))
+TURNED = re.compile(r"0, 4, 5, 3|0,\n +4,\n +5,\n +3")
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "safetensors"])
+def test_an_edited_line_is_shown_with_its_place(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = made(name)
+    text = file.read_text()
+    found = TURNED.search(text)
+    assert found
+    file.write_text(text[: found.start()] + found[0].replace("3", "9") + text[found.end() :])
     outcome = check(file, None, [])
-    assert [line[0] for line in outcome.edits] == ["-", "+"]
+    (edit,) = outcome.edits
+    assert (edit.scenario, edit.op, edit.step) == ("mine/ring", 6, 1)
+    assert edit.line == text.count("\n", 0, found.end()) + 1
+    assert ("3" in edit.was[0], "9" in edit.now[0]) == (True, True)
     assert not outcome.stale
+    assert command.check(file, [], None, as_json=False) == 1
+    said = capsys.readouterr().out
+    assert f"\n  line {edit.line}, mine/ring op 6, step 1:\n    - {edit.was[0]}\n    + " in said
+
+
+def test_where_it_was_edited_is_told_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    file = made("rust")
+    file.write_text(file.read_text().replace("0, 4, 5, 3", "0, 4, 5, 9", 1))
+    command.check(file, [], None, as_json=True)
+    (edit,) = json.loads(capsys.readouterr().out)["edits"]
+    assert (edit["scenario"], edit["op"], edit["step"], edit["line"] > 1) == (
+        "mine/ring",
+        6,
+        1,
+        True,
+    )
+
+
+def test_of_two_scenarios_the_one_that_was_edited_is_named(here: Path) -> None:
+    (here / "mine.yaml").write_text(
+        FILE + FILE.partition("scenarios:\n")[2].replace("ring", "ring-2")
+    )
+    for name in FORMATS.keys() - {"safetensors"}:
+        text = made(name).read_text()
+        *_, last = TURNED.finditer(text)
+        at = text[: last.start()] + last[0].replace("3", "9") + text[last.end() :]
+        Path("edited").write_text(at)
+        (edit,) = check(Path("edited"), None, []).edits
+        # The mask, which comes last, leaves the ring as it is.
+        assert (edit.scenario, edit.op in {6, 7}) == ("mine/ring-2", True), name
+
+
+@pytest.mark.parametrize(
+    ("edit", "line", "was", "now"),
+    [
+        (lambda text: text + "-- a remark\n", -1, (), ("-- a remark",)),
+        (lambda text: "++ a remark\n" + text, 1, (), ("++ a remark",)),
+        (lambda text: text.removesuffix("\n"), -1, (), ("\\ no newline at the end of the file",)),
+        (lambda text: text + " ", -1, (), (" ", "\\ no newline at the end of the file")),
+    ],
+)
+def test_no_edited_line_is_passed_over(
+    edit: Callable[[str], str], line: int, was: tuple[str, ...], now: tuple[str, ...]
+) -> None:
+    file = made("rust")
+    text = file.read_text()
+    file.write_text(edit(text))
+    (found,) = check(file, None, []).edits
+    assert (found.was, found.now) == (was, now)
+    assert found.line == (line if line > 0 else text.count("\n") + 1)
+
+
+def test_where_lines_cannot_be_shown_the_reason_is(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "own.j2").write_text("{{ provenance | comment('//') }}\n")
+    command.command(
+        ["mine.yaml"],
+        f"mlx-lm=={PINNED}",
+        "markdown",
+        here / "own.j2",
+        trace=False,
+        out=here / "own",
+    )
+    (here / "own").write_text((here / "own").read_text() + "more\n")
+    assert "through a template" in check(here / "own", None, []).edits_unshown
+    data = made("safetensors").read_bytes()
+    Path("table.safetensors").write_bytes(data + b" ")
+    assert "no lines" in check(Path("table.safetensors"), None, []).edits_unshown
+    file = made("csv")
+    file.write_text(re.sub("content: sha256 .{8}", "content: sha256 00000000", file.read_text()))
+    assert command.check(file, [], None, as_json=False) == 1
+    assert "  its lines cannot be shown: only the hash" in capsys.readouterr().out
+
+
+def test_many_edits_are_counted() -> None:
+    file = made("json")
+    file.write_text(
+        re.sub(r'"kind": "\w+"', '"kind": "mine"', file.read_text()).replace('"size":', '"sise":')
+    )
+    outcome = check(file, None, [])
+    assert len(outcome.edits) == 12
+    assert outcome.edits_more == file.read_text().count('"sise":') + 8 - 12
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        ["--format", "csv"],
+        ["--format", "markdown"],
+        ["--template", "x.j2"],
+        ["--trace"],
+        ["--out", "x"],
+    ],
+)
+def test_what_says_how_to_write_is_refused_beside_check(beside: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kvparity", "table", "--check", str(made("csv")), *beside],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    message = f"kvparity: --check writes no table: leave {beside[0]} out\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 def test_other_line_ends_are_no_edit() -> None:

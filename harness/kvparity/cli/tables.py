@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +9,7 @@ import typer
 
 from kvparity.cli.app import app, do
 from kvparity.cli.options import AsJson, Offline, Repo
-
-
-class FormatName(str, Enum):
-    """The formats of a table."""
-
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    JSON = "json"
-    HTML = "html"
-    LATEX = "latex"
-    PYTHON = "python"
-    RUST = "rust"
-    SWIFT = "swift"
-    SAFETENSORS = "safetensors"
+from kvparity.tables.formatnames import FormatName
 
 
 @app.command()
@@ -40,8 +26,9 @@ def table(
         ),
     ] = None,
     format_: Annotated[
-        FormatName, typer.Option("--format", help="What to write.")
-    ] = FormatName.MARKDOWN,
+        FormatName | None,
+        typer.Option("--format", help="What to write: markdown where nothing is said."),
+    ] = None,
     template: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A jinja2 template of your own, in place of a format."),
@@ -64,8 +51,10 @@ def table(
     from kvparity.commands import table as tables
 
     if check is not None:
-        do(tables.check, check, selectors or [], reference, as_json=as_json)
-    word = FormatName.JSON if as_json else format_
+        given = {"--format": format_, "--template": template, "--trace": trace, "--out": out}
+        beside = [name for name, value in given.items() if value]
+        do(tables.check, check, selectors or [], reference, beside, as_json=as_json)
+    word = FormatName.JSON if as_json else format_ or FormatName.MARKDOWN
     named = reference or "mlx-lm"
     do(tables.command, selectors or [], named, word.value, template, trace=trace, out=out)
 

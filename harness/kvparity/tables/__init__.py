@@ -1,7 +1,7 @@
 """Expected tables: what a reference does in a scenario, operation by operation, to go on with.
 
 `table` gives a pandas DataFrame, to a notebook or to whatever pandas can write; `kvparity table`
-writes the same in a dozen formats, with its provenance, and can tell later whether it still holds.
+writes the same in nine formats, with its provenance, and can tell later whether it still holds.
 Nothing here judges: a table says what the reference does, not what is right.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvparity.tables.columns import COLUMNS
-from kvscenarios import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kvscenarios import Scenario
 
 __all__ = ["COLUMNS", "as_text", "table"]
 
@@ -34,6 +35,7 @@ def table(
     from kvparity import subjects  # noqa: PLC0415 - mlx and pandas wait until a table is made
     from kvparity.tables.document import document  # noqa: PLC0415
     from kvparity.tables.made import make  # noqa: PLC0415
+    from kvscenarios import Scenario  # noqa: PLC0415
     from kvscenarios.select import select  # noqa: PLC0415
 
     played = subjects.resolve(reference)

@@ -8,6 +8,7 @@ from pathlib import Path
 from kvparity.mistakes import UsageError
 from kvparity.tables import code, data, text
 from kvparity.tables.document import Document
+from kvparity.tables.formatnames import FormatName
 from kvparity.tables.provenance import seal
 
 
@@ -15,18 +16,19 @@ def _coded(template: str) -> Callable[[Document], bytes]:
     return lambda document: code.rendered(document, code.TEMPLATES / template).encode()
 
 
-FORMATS: dict[str, Callable[[Document], bytes]] = {
-    "markdown": lambda document: text.markdown(document).encode(),
-    "csv": lambda document: text.csv(document).encode(),
-    "json": lambda document: data.as_json(document).encode(),
-    "html": _coded("html.html.j2"),
-    "latex": lambda document: text.latex(document).encode(),
-    "python": _coded("python.py.j2"),
-    "rust": _coded("rust.rs.j2"),
-    "swift": _coded("swift.swift.j2"),
-    "safetensors": data.safetensors,
+_WRITERS: dict[FormatName, Callable[[Document], bytes]] = {
+    FormatName.MARKDOWN: lambda document: text.markdown(document).encode(),
+    FormatName.CSV: lambda document: text.csv(document).encode(),
+    FormatName.JSON: lambda document: data.as_json(document).encode(),
+    FormatName.HTML: _coded("html.html.j2"),
+    FormatName.LATEX: lambda document: text.latex(document).encode(),
+    FormatName.PYTHON: _coded("python.py.j2"),
+    FormatName.RUST: _coded("rust.rs.j2"),
+    FormatName.SWIFT: _coded("swift.swift.j2"),
+    FormatName.SAFETENSORS: data.safetensors,
 }
-BINARY = "safetensors"
+FORMATS = {name.value: writer for name, writer in _WRITERS.items()}
+BINARY = FormatName.SAFETENSORS.value
 """The format that is no text."""
 OWN = "template"
 """The format of a file that was made with a template of somebody's own."""
