@@ -278,9 +278,9 @@ def _advance(call: Call) -> None:
 
 def _save(call: Call) -> None:
     path = call.files.of(call.args.file)
-    written = "metadata" in call.args.model_fields_set
-    metadata = dict(call.args.metadata) if written else None
-    call.face.save(str(path), call.find_all(call.op.targets), metadata)
+    given = [call.args.metadata] if "metadata" in call.args.model_fields_set else []
+    metadata = [None if one is None else dict(one) for one in given]
+    call.face.save(str(path), call.find_all(call.op.targets), *metadata)
 
 
 def _load(call: Call) -> Any:

@@ -156,7 +156,8 @@ class Session:
         if op.name == "save" and entry.raised is None:
             file = self.files.of(op.step.args.file)
             call = operations.Call(self.face, op, self.caches, (), self.files)
-            yield f"file {op.step.args.file}", carried.file(file, call.find_all(op.targets)[0])
+            for cache in call.find_all(op.targets)[:1]:  # where there is none, nothing is laid out
+                yield f"file {op.step.args.file}", carried.file(file, cache)
         for name, cache in self.caches.items() if ends else ():
             for part, one in self._parts(name, cache):
                 if hasattr(type(one), "state"):

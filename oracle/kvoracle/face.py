@@ -310,10 +310,9 @@ class Face:
         since = history.note(name) if self.name.startswith("mlx-lm") else ""
         return Unsupported(f"there is no {name} in it{since}")
 
-    def save(self, path: str, caches: list[Any], metadata: dict[str, str] | None) -> None:
-        """Save caches to a file, with metadata where there is any to give."""
-        given = () if metadata is None else (metadata,)
-        self.function("save_prompt_cache")(path, caches, *given)
+    def save(self, path: str, caches: list[Any], *metadata: dict[str, str] | None) -> None:
+        """Save caches to a file, with metadata where it is given."""
+        self.function("save_prompt_cache")(path, caches, *metadata)
 
     def load(self, path: str, *, metadata: bool) -> Any:
         """What loading a file gives: its caches, or with `metadata` a pair of them and that."""

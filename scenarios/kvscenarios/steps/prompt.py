@@ -58,10 +58,13 @@ class CanTrimPromptCache(Step):
 
 
 class SaveArgs(Model):
-    """The file's name (in a directory of the scenario's own), and the user's metadata in it."""
+    """The file's name (in a directory of the scenario's own), and the user's metadata in it.
+
+    Metadata may be null, said outright; left out, it is the implementation's own default.
+    """
 
     file: Name
-    metadata: Annotated[dict[str, str], Field(max_length=64)] = Field({})
+    metadata: Annotated[dict[str, str] | None, Field(max_length=64)] = Field({})
 
 
 class Save(Step):
