@@ -17,7 +17,7 @@ from kvparity.tables.hand import Imported, imported
 from kvparity.tables.pins import FACTS, RETURNED
 from kvscenarios import ScenarioError
 from kvscenarios.expect import Expect
-from kvscenarios.loader import load_file
+from kvscenarios.loader import MAX_FILE_BYTES, load_file
 
 RING = "# cache: {kind: rotating, max_size: 8, keep: 4}\n"
 COLUMNS = "| operation | tokens | keys |\n|---|---|---|\n"
@@ -415,6 +415,31 @@ def test_an_edit_that_cannot_be_pinned_is_refused(old: str, new: str, tmp_path: 
         imported(file)
 
 
+def test_what_came_back_is_not_left_out_of_an_edited_table(tmp_path: Path) -> None:
+    file = generated(tmp_path, "rotating/ring-then-prefill")
+    *parts, last = file.read_text().split(TURNED, 4)
+    assert len(parts) == 4  # before keys, values, fetched and fetched_values
+    file.write_text(TURNED.join(parts[:3]) + "[0..3, 5..8]" + parts[3] + TURNED + last)
+    with pytest.raises(
+        ScenarioError, match=r"made.csv:\d+: fetched '\[0..3, 5..8\]' and fetched_values"
+    ):
+        imported(file)
+
+
+def test_a_scenario_of_a_person_is_not_left_out(tmp_path: Path) -> None:
+    (said,) = refused(f"{RING}scenario,operation\nm/a,observe\nm/b,lru_stats\n", tmp_path)
+    assert said == "ring.csv:4: a table cannot say lru_stats: write a scenario file"
+
+
+def test_what_an_append_gives_back_is_the_buffer(tmp_path: Path) -> None:
+    text = (
+        '# cache: {kind: tokens}\noperation,tokens,returned,buffer\nappend,0 1,"[0, 1]","[0, 1]"\n'
+    )
+    assert facts(take(text, tmp_path)) == [{"tokens": (0, 1)}]
+    (said,) = refused(text.replace('"[0, 1]",', '"[0, 9]",'), tmp_path)
+    assert said.startswith("ring.csv:3: returned: an append gives back the buffer")
+
+
 @pytest.mark.parametrize("name", ["csv", "markdown"])
 def test_an_edit_is_pinned(name: str, tmp_path: Path) -> None:
     file = generated(tmp_path, "rotating/ring-then-prefill", name)
@@ -431,3 +456,34 @@ def test_a_table_of_a_cache_with_a_name_of_its_own_is_read_back(tmp_path: Path) 
     )
     file = generated(tmp_path, str(tmp_path / "mine.yaml"), "markdown")
     assert imported(file).scenarios[0].steps[0].on == "x"
+
+
+def test_a_table_may_be_larger_than_a_file_of_scenarios(tmp_path: Path) -> None:
+    remark = f"# {'as I see it ' * 8}\n"
+    text = remark * (MAX_FILE_BYTES // len(remark) + 1) + RING + "operation\nobserve\n"
+    assert take(text, tmp_path).scenarios
+
+
+def test_more_scenarios_than_a_file_holds_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ring.csv").write_text(RING + "operation\nobserve\n")
+    monkeypatch.setattr(import_table, "MAX_FILE_BYTES", 10)
+    with pytest.raises(UsageError, match=r"ring.csv: its 1 scenarios come to \d+ bytes"):
+        import_table.command(tmp_path / "ring.csv", tmp_path / "x.yaml", as_json=False)
+    assert not (tmp_path / "x.yaml").exists()
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
+
+
+@pytest.mark.parametrize(("language", "name", "ids"), [
+    ("csv", "ring.csv", ["hand/ring"]),
+    ("markdown", "ring.md", ["mine/prefill", "mine/one-by-one"]),
+])  # fmt: skip
+def test_the_tables_of_the_docs_are_read(
+    language: str, name: str, ids: list[str], tmp_path: Path
+) -> None:
+    text = PAGE.read_text().partition(f"```{language}\n")[2].partition("```\n")[0]
+    found = take(text, tmp_path, name)
+    assert [one.id for one in found.scenarios] == ids
