@@ -153,6 +153,26 @@ def test_of_two_scenarios_the_one_that_was_edited_is_named(here: Path) -> None:
         assert (edit.scenario, edit.op in {6, 7}) == ("mine/ring-2", True), name
 
 
+def test_a_line_that_names_them_all_is_about_none(here: Path) -> None:
+    more = FILE.partition("scenarios:\n")[2].replace("ring", "ring-2")
+    (here / "mine.yaml").write_text(FILE + more)
+    file = made("rust")
+    first, _, rest = file.read_text().partition("\n")
+    assert "mine/ring, mine/ring-2" in first
+    file.write_text(f"{first}!\n{rest}")
+    (edit,) = check(file, None, []).edits
+    assert (edit.line, edit.scenario, edit.op) == (1, None, None)
+
+
+def test_of_a_scenario_that_has_changed_no_line_is_shown_as_edited(here: Path) -> None:
+    file = made("csv")
+    file.write_text(file.read_text() + "# mine\n")
+    (here / "mine.yaml").write_text(FILE.replace("keep: 1", "keep: 2"))
+    outcome = check(file, None, [])
+    assert (outcome.edited, outcome.edits) == (True, ())
+    assert "cannot be made again" in outcome.edits_unshown
+
+
 @pytest.mark.parametrize(
     ("edit", "line", "was", "now"),
     [

@@ -88,13 +88,17 @@ def _place(
     above: Sequence[str], tables: Sequence[Table], made_as: str
 ) -> tuple[Table | None, int | None]:
     """The scenario and the operation that the last of these lines is about."""
-    names = {table.scenario.id: (table, _named(table.scenario)) for table in tables}
+    # A name may begin another one: the longer ones are looked for first.
+    longest = sorted(tables, key=lambda table: len(table.scenario.id), reverse=True)
+    names = [(table, _named(table.scenario)) for table in longest]
     for index in range(len(above) - 1, -1, -1):
-        found = [name for name, (_, form) in names.items() if form.search(above[index])]
-        longest = [name for name in found if not any(name in one for one in found if one != name)]
-        if len(longest) == 1:
+        line, found = above[index], []
+        for table, name in names:
+            line, times = name.subn("", line)
+            found += [table] if times else []
+        if len(found) == 1:
             ops = _OPS.get(made_as, _OP_IN_CODE).findall("\n".join(above[index:]))
-            return names[longest[0]][0], int(ops[-1]) if ops else None
+            return found[0], int(ops[-1]) if ops else None
     return None, None
 
 
@@ -105,4 +109,4 @@ def _named(scenario: Scenario) -> re.Pattern[str]:
         form for name in names for form in (name, snake(name), camel(name), snake(name).upper())
     }
     forms.add(scenario.id.replace("_", "\\_"))
-    return re.compile(rf"(?:\b|test)(?:{'|'.join(map(re.escape, forms))})(?![\w@-])")
+    return re.compile("|".join(map(re.escape, forms)))
