@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from kvparity.campaign import Arena, Outcome, Round, play_round
+from kvparity.campaign import Arena, Round, play_round
 from kvparity.generate.starts import KINDS
+from kvparity.outcome import Outcome
 
 _SPENT = ("drawing", "building", "playing", "judging")
 

@@ -23,9 +23,10 @@ from rich.table import Table
 
 from kvoracle.face import CLASS_NAMES, Face
 from kvparity import subjects
-from kvparity.campaign import Arena, Fingerprint, Round, play_round, rounds
+from kvparity.campaign import Arena, Round, play_round, rounds
 from kvparity.laws import checking
 from kvparity.ledger import Ledger
+from kvparity.outcome import Fingerprint
 from kvparity.play import InProcess
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "harness" / "tests"))

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 import hypothesis
 
 from kvparity import config, interruptions, ledger, subjects
-from kvparity.campaign import Arena, Outcome, Round, play_round
+from kvparity.campaign import Arena, Round, play_round
 from kvparity.config import Config
 from kvparity.generate import profiles
 from kvparity.generate.starts import KINDS
 from kvparity.generate.strategies import Drawn, drawn, scenario
+from kvparity.outcome import Outcome
 from kvparity.record import Plan
 from kvreports.model import Record
 from kvscenarios import Scenario

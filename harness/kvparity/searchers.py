@@ -20,8 +20,9 @@ from typing import Any, NamedTuple, NoReturn
 from hypothesis.errors import HypothesisDeprecationWarning
 
 from kvparity import interruptions
-from kvparity.campaign import Arena, Fingerprint, Outcome, Round, play_round
+from kvparity.campaign import Arena, Round, play_round
 from kvparity.mistakes import UsageError
+from kvparity.outcome import Fingerprint, Outcome
 from kvparity.pool import become_worker
 from kvparity.subjects import Missing
 from kvparity.workers import WorkerDied

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from kvoracle.face import Face
 from kvoracle.releases import PINNED
 from kvparity import subjects
-from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, play_round, rounds
+from kvparity.campaign import Arena, Round, play_round, rounds
 from kvparity.cli import app
 from kvparity.generate import profiles
 from kvparity.generate.starts import KINDS
 from kvparity.ledger import Ledger
+from kvparity.outcome import Failure, Fingerprint, Outcome
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_file

@@ -15,10 +15,11 @@ from kvimpl import BatchKVCache, KVCache
 from kvoracle.face import Face
 from kvoracle.releases import PINNED
 from kvparity import subjects
-from kvparity.campaign import LAW, REFERENCE_LAW, Arena, Round, play_round
+from kvparity.campaign import Arena, Round, play_round
 from kvparity.laws.checking import KINDS, LAWS, Trial
 from kvparity.laws.twins import Choice
 from kvparity.ledger import Ledger
+from kvparity.outcome import LAW, REFERENCE_LAW
 from kvparity.play import InProcess
 from kvscenarios import Scenario
 from kvscenarios.loader import load_text

@@ -10,13 +10,14 @@ from pathlib import Path
 from kvoracle.interface import changes, interface
 from kvoracle.releases import release
 from kvparity import ledger, subjects
-from kvparity.campaign import Arena, Outcome, Round, play_round, rounds
+from kvparity.campaign import Arena, Round, play_round, rounds
 from kvparity.commands.run import played, write
 from kvparity.comparison import Comparison, as_markdown, comparison
 from kvparity.exitcodes import CONFORMS, DIVERGES
 from kvparity.explain import explained
 from kvparity.generate.starts import KINDS
 from kvparity.observe import LEVELS
+from kvparity.outcome import Outcome
 from kvparity.record import Plan
 from kvreports import runfile
 from kvscenarios import Scenario

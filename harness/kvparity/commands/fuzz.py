@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from kvparity import searchers
-from kvparity.campaign import Arena, Failure, Fingerprint, Outcome, Round, rounds
+from kvparity.campaign import Arena, Round, rounds
 from kvparity.exitcodes import CONFORMS, COULD_NOT_RUN, DIVERGES, INTERRUPTED
 from kvparity.generate.starts import KINDS
 from kvparity.laws import checking
 from kvparity.mistakes import UsageError
+from kvparity.outcome import Failure, Fingerprint, Outcome
 from kvparity.program import Program
 from kvparity.views import around
 from kvparity.workers import WorkerDied
