@@ -72,8 +72,9 @@ def _allow_references(part: Any) -> Any:
     if isinstance(inner.get("properties"), dict):
         values = inner["properties"].items()
         inner["properties"] = {name: _or_reference(value) for name, value in values}
-    if isinstance(inner.get("items"), dict):
-        inner["items"] = _or_reference(inner["items"])
+    for rest in ("items", "additionalProperties"):
+        if isinstance(inner.get(rest), dict):
+            inner[rest] = _or_reference(inner[rest])
     return inner
 
 
