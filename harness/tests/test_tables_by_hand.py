@@ -123,7 +123,7 @@ def _names(step: Step) -> tuple[object, object]:
         (RING + "operation\nlru_stats\n", "ring.csv:3: a table cannot say lru_stats"),
         (RING + "operation,tokens\nupdate,[1\n", "ring.csv:3: cannot be read"),
         (RING + "operation,tokens\nupdate 0..3 dtype=float16,\n", "ring.csv:3: a table takes tokens alone"),
-        ("operation,tokens\nupdate,1\n", "ring.csv:2: no cache is called 'cache' here; .*: write `cache: {kind: rotating, max_size: 8}`"),
+        ("operation,tokens\nupdate,1\n", "ring.csv:2: no cache is called 'cache' here; .*: write `# cache: {kind: rotating, max_size: 8}`"),
         ("# cache: {kind: ring}\noperation\nobserve\n", "ring.csv:1: unknown kind 'ring'"),
         ("# cache: {kind: standard\noperation\nobserve\n", "ring.csv:1: `cache` is no YAML"),
         (RING + "operation,tokens\nupdate,1,2\n", "ring.csv:3: 3 cells under 2 columns"),

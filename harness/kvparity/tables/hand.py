@@ -163,21 +163,15 @@ class _Taken:
         caches = self._caches(id_)
         named = bool(set(caches.get("caches") or {}) - {DEFAULT_CACHE})
         found = steps_of(rows, self.origin, named=named)
-        for line, said in found.mistakes:
-            self.report(said, line)
-        if found.unsayable:
-            self._leave(found, id_)
-        elif not found.mistakes:
-            yield from self._loaded(id_, rows, caches, found)
-
-    def _leave(self, found: Steps, id_: str) -> None:
-        """Leave a scenario out that kvparity itself wrote; what a person writes is a mistake."""
-        if not self.origin.generated:
-            for line, said in found.unsayable:
-                self.report(said, line)
-        elif not found.mistakes:
+        if found.unsayable and self.origin.generated:
             line, said = found.unsayable[0]
             self.left_out.append(Problem(said, str(self.path), line, id_))
+            return
+        wrong = [*found.mistakes, *found.unsayable]
+        for line, said in wrong:
+            self.report(said, line)
+        if not wrong:
+            yield from self._loaded(id_, rows, caches, found)
 
     def _loaded(
         self, id_: str, rows: Sequence[Row], caches: dict[str, Any], found: Steps
@@ -196,9 +190,10 @@ class _Taken:
             yield load_text(text, self.path.name)[0]
         except ScenarioError as error:
             for one in error.problems:
-                line = rows[one.step - 1].line if one.step else self._line_of(one, id_)
+                line = rows[one.step - 1].line if one.step else self._line_of(one, id_, rows)
                 if not caches and "no cache is called" in one.message:
-                    hint = f"no line says what it starts with: write `{_EXAMPLE}`"
+                    sign = "# " if self.path.suffix.lower() == ".csv" else ""
+                    hint = f"no line says what it starts with: write `{sign}{_EXAMPLE}`"
                     self.report(f"{one.message}; {hint} above the table", line)
                     return
                 self.report(one.message, line)
@@ -206,13 +201,13 @@ class _Taken:
         for column, line in found.left_out:
             self.not_pinned.setdefault(column, []).append(line)
 
-    def _line_of(self, problem: Problem, id_: str) -> int | None:
-        """The line of a mistake that is in no step: of the head it is about, or of the caches."""
+    def _line_of(self, problem: Problem, id_: str, rows: Sequence[Row]) -> int:
+        """The line of a mistake that is in no step: of what is said, or where the rows begin."""
         word = problem.message.partition(":")[0]
-        for head in (self.sheet.heads.get(word), self._caches_head(id_)[1]):
-            if head is not None:
-                return head.line
-        return None
+        head = self.sheet.heads.get(word)
+        if head is None and word not in sheets.HEADS:
+            head = self._caches_head(id_)[1]
+        return head.line if head else rows[0].line
 
     def _caches_head(self, id_: str) -> tuple[str, Head | None]:
         known = self.sheet.known.get(id_)

@@ -149,6 +149,7 @@ def _step(row: Row, seen: Pins, layers: Sequence[str], *, named: bool) -> dict[s
     step: dict[str, Any] = {said.word: said.args, **said.names}
     if issubclass(kind, MakingStep):
         made = name.partition(".")[0]
+        _is_whole(said, name, seen)
         _agree(said, "as", made)
         if name or "error" in seen.facts:
             # What is refused makes nothing, and so takes nobody's place.
@@ -159,6 +160,7 @@ def _step(row: Row, seen: Pins, layers: Sequence[str], *, named: bool) -> dict[s
         _agree(said, "on", name)
         on: Any = name
         if said.word in _OF_ALL_LAYERS:
+            _is_whole(said, name, seen)
             on = layers if len(layers) > 1 else layers[0]
         step.setdefault("on", on)
     return {**step, "expect": seen.facts} if seen.facts else step
@@ -169,6 +171,16 @@ def _agree(said: Said, key: str, name: str) -> None:
         raise ValueError(
             f"`{said.word} ... {key} {said.names[key]}` stands beside {shown(name)} in the column "
             "`cache`: say one of them"
+        )
+
+
+def _is_whole(said: Said, name: str, seen: Pins) -> None:
+    """What is made, or trimmed as a whole, is looked at as a whole."""
+    if "." in name and set(seen.facts) - RETURNED:
+        whole = name.partition(".")[0]
+        raise ValueError(
+            f"{said.word} is of {whole} as a whole: pin what {name} holds in a row `observe` with "
+            f"{name} in the column `cache`"
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import NamedTuple
@@ -28,6 +28,10 @@ _ID = re.compile(r"^[a-z0-9_-]+/\S+$")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _ALIASES = {"_idx": "idx", "cursor": "idx"}
 _OTHER = {"cache": "caches", "caches": "cache"}
+_NO_ROW = (
+    "looks like a row and is in no table: a table has no empty line, is not indented, and below "
+    "its heading stands a line of dashes with as many cells"
+)
 _LONG = frozenset({"working", "message"})
 """Columns whose cells run over several lines."""
 
@@ -154,11 +158,14 @@ def _separated(sheet: Sheet, line: int, cells: Sequence[str]) -> None:
 def of_markdown(text: str) -> Sheet:
     """Every table of the file; a heading such as `## rotating/mine` names their scenario."""
     sheet, columns, lines = Sheet(), list[str](), text.split("\n")
+    seen: set[int] = set()
     heading, line, cells = "", 0, None
     before = ""
     for number, said in enumerate(lines, 1):
         sheet.hear(number, said, remark=False)
     for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.type in {"table_open", "fence"}:
+            seen |= {*range(*(token.map or ()))}
         if token.type == "tr_open":
             cells, line = list[str](), (token.map or [0])[0] + 1
         elif token.type == "inline" and cells is not None:
@@ -175,7 +182,16 @@ def of_markdown(text: str) -> Sheet:
             sheet.take(line, columns, cells, heading)
             cells = None
         before = token.type
+    sheet.mistakes += [(number, _NO_ROW) for number in _stray(lines) if number - 1 not in seen]
     return sheet
+
+
+def _stray(lines: Sequence[str]) -> Iterator[int]:
+    """The lines that look like rows."""
+    for number, line in enumerate(lines, 1):
+        inner = line.strip().lstrip("> \t")
+        if len(inner) > 1 and (inner.startswith("|") or inner.endswith("|")):
+            yield number
 
 
 def _as_meant(cell: str) -> str:
