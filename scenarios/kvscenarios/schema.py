@@ -69,9 +69,10 @@ def _allow_references(part: Any) -> Any:
         return part
     # A `${kind}` may fit several kinds, so that one of them is enough.
     inner = {"anyOf" if k == "oneOf" else k: _allow_references(v) for k, v in part.items()}
-    if isinstance(inner.get("properties"), dict):
-        values = inner["properties"].items()
-        inner["properties"] = {name: _or_reference(value) for name, value in values}
+    for named in ("properties", "patternProperties"):
+        if isinstance(inner.get(named), dict):
+            values = inner[named].items()
+            inner[named] = {name: _or_reference(value) for name, value in values}
     for rest in ("items", "additionalProperties"):
         if isinstance(inner.get(rest), dict):
             inner[rest] = _or_reference(inner[rest])
