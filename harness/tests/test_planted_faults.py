@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import planted
@@ -64,11 +64,20 @@ def test_there_are_at_least_25_planted_faults() -> None:
 @pytest.mark.parametrize("name", planted.FAULTS)
 def test_a_planted_fault_is_caught_in_its_field(name: str) -> None:
     fault = planted.FAULTS[name]
-    done = run(plan(wrong(name)), scenarios(fault.glob))
-    caught = {r.id: r.first.field for r in done.records if r.verdict not in {"conform", "declared"}}
-    assert caught, f"nothing in {fault.glob} sees it"
-    assert done.footer.exit_code == 1
-    assert set(caught.values()) & fault.fields, caught
+    caught: dict[str, str] = {}
+    for some in slices(scenarios(fault.glob)):
+        done = run(plan(wrong(name)), some)
+        red = [r for r in done.records if r.verdict not in {"conform", "declared"}]
+        assert done.footer.exit_code == bool(red)
+        caught |= {record.id: record.first.field for record in red}
+        if set(caught.values()) & fault.fields:
+            return
+    raise AssertionError(caught or f"nothing in {fault.glob} sees it")
+
+
+def slices(found: list[Scenario], size: int = 16) -> Iterator[list[Scenario]]:
+    """One after another: most faults are seen soon."""
+    return iter(found[first : first + size] for first in range(0, len(found), size))
 
 
 def test_the_corpus_conforms_without_a_fault() -> None:
