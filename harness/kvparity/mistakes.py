@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from typing import TextIO
 
 from kvoracle.sources import OracleError
 from kvparity.bisect.trial import EndsError
@@ -54,13 +54,19 @@ def exit_code_of(error: BaseException) -> int:
         return COULD_NOT_RUN
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         _say(f"standard output: {error.strerror}")
-        # Python would try once more to write what is left, as it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         return COULD_NOT_RUN
     raise error
 
 
 def _say(message: str) -> None:
-    with suppress(OSError):  # where standard error is full, too, the exit code says it
+    try:
         for line in message.splitlines():
             print(f"kvparity: {plain(line)}", file=sys.stderr)
+    except OSError:  # where this is full, too, the exit code says it
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what is left go nowhere: Python would try once more to write it, as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
