@@ -59,8 +59,9 @@ def test_a_full_disk_is_said(here: Path, words: str) -> None:
 def test_where_nothing_can_be_said_the_exit_code_says_it(here: Path) -> None:
     with FULL.open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "kvparity", "run", "nosuch"], cwd=here, stderr=full, check=False
-        )
+            [sys.executable, "-m", "kvparity", "run", "nosuch"],
+            cwd=here, stdout=subprocess.DEVNULL, stderr=full, check=False,
+        )  # fmt: skip
     assert done.returncode == 2
 
 
