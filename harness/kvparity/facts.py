@@ -32,7 +32,8 @@ def misses(
 
     `errors` says whether `expect: {error: ...}` counts: it does for a hardened subject. Where the
     subject is not hardened, both sides play a step that should be refused for what it does to them,
-    and no fact behind it is held. A fact that the implementation has not is passed over.
+    and no fact behind it is held. A fact that an implementation has not is passed over; but not
+    where it is a hardened one, whose caches have every fact that there is for their kind.
     """
     for index, (op, entry) in enumerate(zip(program.ops, trace.entries, strict=False)):
         if op.expect is None:
@@ -46,7 +47,8 @@ def misses(
         held = _subject(op, entry)
         for fact, expected in op.expect.facts.items():
             actual = _actual(fact, entry, held, program.paint)
-            if actual is not ABSENT and not _meets(fact, expected, actual):
+            missed = errors if actual is ABSENT else not _meets(fact, expected, actual)
+            if missed:
                 yield Miss(index, fact, _shown(fact, expected), actual)
 
 

@@ -208,6 +208,17 @@ def test_a_step_that_is_to_be_refused_is_played_aside_by_the_reference() -> None
     assert verdict_on(steps).verdict == "conform"
 
 
+def test_a_fact_that_no_cache_of_the_kind_has_holds_of_none() -> None:
+    judgement = verdict_on("[{update: [1], expect: {chunk_size: 4}}]")
+    assert judgement.verdict == "subject-moved"
+    assert [finding.field for finding in judgement.findings] == ["chunk_size"]
+
+
+def test_a_fact_that_a_release_has_not_yet_is_passed_over() -> None:
+    old = load(release("0.29.1"))[0]  # its caches have no size
+    assert verdict_on("[{update: [1], expect: {size: 1}}]", reference=old).verdict == "conform"
+
+
 def test_the_wrong_error_is_a_fact_that_the_subject_misses() -> None:
     judgement = verdict_on("[{trim: -1, expect: {error: RankMismatchError}}]")
     assert judgement.verdict == "subject-moved"
