@@ -27,8 +27,8 @@ ALARM = signal.getsignal(signal.SIGALRM)
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(patience, "LONG", 0.1)
-    monkeypatch.setattr(patience, "SHORT", 0.05)
+    monkeypatch.setattr(patience, "LONG", 0.8)
+    monkeypatch.setattr(patience, "SHORT", 0.5)
     monkeypatch.setattr(patience, "_lost", [])
     yield
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -49,7 +49,7 @@ def test_what_does_not_get_on_is_left() -> None:
 
 def test_what_gets_on_takes_as_long_as_it_will() -> None:
     with patience.limited(time.monotonic):
-        spin(0.5)
+        spin(2.5)
 
 
 def test_what_swallows_the_first_interruption_is_interrupted_again() -> None:
