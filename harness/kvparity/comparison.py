@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kvoracle.interface import Changes
 from kvreports.model import Finding, Record, Run
-from kvreports.words import sentence
+from kvreports.words import placed
 
 _BEHAVIOUR = {"difference", "refused", "promise"}
 
@@ -119,7 +119,7 @@ def _example(record: Record, finding: Finding) -> Example:
         id=record.id,
         digest=record.digest,
         operations=record.ops_total,
-        what=f"step {finding.step} ({finding.op}): {sentence(finding)}",
+        what=placed(finding),
     )
 
 

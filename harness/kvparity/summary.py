@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from kvparity.judge import Judgement
-from kvreports.words import MEANING, sentence
+from kvreports.words import MEANING, placed
 
 
 def summary(judgement: Judgement) -> str:
     """What decided, where, and both sides of it."""
     if not judgement.findings:
         return MEANING["conform"]
-    first = judgement.findings[0]
-    return f"step {first.step} ({first.op}): {sentence(first)}"
+    return placed(judgement.findings[0])

@@ -189,6 +189,11 @@ def alike(left: Value, right: Value) -> bool:
     return type(left) is type(right) and left == right
 
 
+def placed(finding: Finding) -> str:
+    """Where something was found, and what, in one sentence."""
+    return f"step {finding.step} ({finding.op}): {sentence(finding)}"
+
+
 def sentence(finding: Finding) -> str:
     """A finding in one sentence: which slot, entry or number is wrong, and what both sides have."""
     if finding.what == "stop":

@@ -59,11 +59,7 @@ def load_file(path: Path) -> list[Scenario]:
     """The scenarios of one file. Raises ScenarioError."""
     name = _shown(path)
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise ScenarioError([Problem("no regular file", name)])
-        if about.st_size > MAX_FILE_BYTES:
-            raise ScenarioError([Problem(f"larger than {MAX_FILE_BYTES} bytes", name)])
+        check_regular(path, name, MAX_FILE_BYTES)
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -71,6 +67,15 @@ def load_file(path: Path) -> list[Scenario]:
     except UnicodeDecodeError:
         raise ScenarioError([Problem("cannot be read: not UTF-8 text", name)]) from None
     return load_text(text, name)
+
+
+def check_regular(path: Path, name: str, most: int | None = None) -> None:
+    """Raises OSError, and ScenarioError for a device, a pipe, or more than so many bytes."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ScenarioError([Problem("no regular file", name)])
+    if most is not None and about.st_size > most:
+        raise ScenarioError([Problem(f"larger than {most} bytes", name)])
 
 
 def load_text(text: str, file: str = "<memory>") -> list[Scenario]:

@@ -68,9 +68,12 @@ Repo = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script to read.")]
+MOST_JOBS = 64
 Jobs = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, max=64, help="Worker processes; by default as many as pay."),
+    typer.Option(
+        metavar="N", min=1, max=MOST_JOBS, help="Worker processes; by default as many as pay."
+    ),
 ]
 LedgerFile = Annotated[
     Path | None,

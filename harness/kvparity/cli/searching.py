@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kvparity.cli.app import app, do
-from kvparity.cli.options import AsJson, Offline, Reference, Repo, Subject
+from kvparity.cli.options import MOST_JOBS, AsJson, Offline, Reference, Repo, Subject
 
 
 class Profile(str, Enum):
@@ -43,7 +43,9 @@ def fuzz(
     save: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each finding as a scenario file.")
     ] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Worker processes.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MOST_JOBS, help="Worker processes.")
+    ] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Let the workers of this dask scheduler search."),

@@ -10,7 +10,7 @@ from kvparity.observe import LEVELS
 from kvparity.program import Program
 from kvparity.views import op_views
 from kvreports import terminal
-from kvreports.words import plain, sentence
+from kvreports.words import placed, plain
 from kvscenarios import Scenario, ScenarioError
 from kvscenarios.errors import Problem
 from kvscenarios.select import select
@@ -34,7 +34,7 @@ def command(
         found = judge(program, mine, theirs, face=held.face, levels=LEVELS, ledger=known).findings
         for finding in found:
             if finding.declared is None:
-                print(plain(f"step {finding.step} ({finding.op}): {sentence(finding)}"))
+                print(plain(placed(finding)))
     return 0
 
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import stat
 from pathlib import Path
 
-from kvscenarios import ScenarioError
-from kvscenarios.errors import Problem
+from kvscenarios.loader import check_regular
 
 
 def content(path: Path, most: int | None = None) -> bytes:
     """The file's bytes. Raises OSError, and ScenarioError for a device, a pipe or too many."""
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):
-        raise ScenarioError([Problem("no regular file", str(path))])
-    if most is not None and about.st_size > most:
-        raise ScenarioError([Problem(f"larger than {most} bytes", str(path))])
+    check_regular(path, str(path), most)
     return path.read_bytes()
 
 
